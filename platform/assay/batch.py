@@ -1,0 +1,137 @@
+"""What flows through the house: N rows as named numpy arrays, read-only, in a known order, with their row ids.
+
+A batch starts as canonical columns (see `COLUMN_DTYPE`), is changed by steps, and ends as one matrix that algorithms
+read. Large batches live in Ray's object store once; every array here may be a read-only view into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from assay.vocabulary import ColumnKind
+
+COLUMN_DTYPE = {
+    ColumnKind.NUMERIC: "float64, NaN where missing",
+    ColumnKind.BOOLEAN: "float64 of 0 and 1, NaN where missing",
+    ColumnKind.CATEGORY: "int32 codes of levels, -1 where missing, len(levels) where unseen in training",
+    ColumnKind.DATETIME: "int64 microseconds since 1970 UTC, the smallest int64 where missing",
+    ColumnKind.TEXT: "object of str, empty where missing",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of a batch means; a column of shape (N, D) holds D features of one meaning."""
+
+    kind: ColumnKind
+    num_levels: int = 0  # of a category; codes run from -1 to num_levels
+    features: tuple[str, ...] = ()  # names of the D features, when the array is (N, D)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N rows as named arrays.
+
+    `columns[name]` has shape (N,) or (N, D); `row_N` are ids in file order; `y_N` is the label as int64 class codes or
+    float64 values, None when it is not known; `num_classes` is 0 for regression.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    meaning: Mapping[str, Column]
+    row_N: np.ndarray
+    y_N: np.ndarray | None = None
+    weight_N: np.ndarray | None = None
+    num_classes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.row_N)
+
+    @property
+    def label_N(self) -> np.ndarray:
+        """The label of a batch that must have one."""
+        assert self.y_N is not None, "this batch carries no label"
+        return self.y_N
+
+    def take(self, index_n: np.ndarray) -> Batch:
+        """Return the rows at `index_n` (positions or a mask) as a new batch, in that order."""
+        return replace(
+            self,
+            columns={name: array[index_n] for name, array in self.columns.items()},
+            row_N=self.row_N[index_n],
+            y_N=None if self.y_N is None else self.y_N[index_n],
+            weight_N=None if self.weight_N is None else self.weight_N[index_n],
+        )
+
+    def with_columns(self, columns: Mapping[str, np.ndarray], meaning: Mapping[str, Column],
+                     without: Sequence[str] = ()) -> Batch:
+        """Return a batch in which `columns` are new or replaced and `without` are gone."""
+        kept = {name: array for name, array in self.columns.items() if name not in without}
+        known = {name: column for name, column in self.meaning.items() if name not in without}
+        return replace(self, columns={**kept, **columns}, meaning={**known, **meaning})
+
+    def names(self, *kinds: ColumnKind) -> list[str]:
+        """Return the names of the columns of these kinds, in order."""
+        return [name for name, column in self.meaning.items() if column.kind in kinds]
+
+    def packed(self) -> Batch:
+        """Return the batch with all columns in one matrix, which `matrix()` then gives without a copy."""
+        x_NF = self.matrix()
+        column = Column(ColumnKind.NUMERIC, features=tuple(feature.name for feature in self.features))
+        return _Packed(columns={"x": x_NF}, meaning={"x": column}, row_N=self.row_N, y_N=self.y_N,
+                       weight_N=self.weight_N, num_classes=self.num_classes, feature_F=tuple(self.features))
+
+    @property
+    def features(self) -> Sequence[Feature]:
+        """One entry per column of `matrix()`, in order."""
+        found = []
+        for name, column in self.meaning.items():
+            found += [Feature(feature, column.kind, column.num_levels) for feature in column.features or (name,)]
+        return found
+
+    def matrix(self) -> np.ndarray:
+        """Return the columns side by side: x_NF, float32 when every column is, else float64.
+
+        Codes of categories become numbers; a batch with text or datetime columns has no matrix.
+        """
+        rough = self.names(ColumnKind.TEXT, ColumnKind.DATETIME)
+        assert not rough, f"columns {rough} must pass a step before they are numbers"
+        arrays = [array if array.dtype == np.float32 or array.dtype == np.float64 else array.astype(np.float32)
+                  for array in self.columns.values()]
+        if not arrays:
+            return np.zeros((len(self), 0), np.float32)
+        if len(arrays) == 1 and arrays[0].ndim == 2:
+            return arrays[0]
+        return np.hstack([array.reshape(len(self), -1) for array in arrays])
+
+
+@dataclass(frozen=True)
+class Feature:
+    """The meaning of one column of a matrix."""
+
+    name: str
+    kind: ColumnKind
+    num_levels: int = 0
+
+
+@dataclass(frozen=True)
+class _Packed(Batch):
+    feature_F: tuple[Feature, ...] = field(default=())
+
+    @property
+    def features(self) -> Sequence[Feature]:
+        return self.feature_F
+
+
+def from_matrix(x_NF: np.ndarray, y_N: np.ndarray | None = None, num_classes: int = 0) -> Batch:
+    """Return a batch of one numeric matrix, with row ids 0, 1, 2, …
+
+    Example:
+        >>> from_matrix(np.eye(3)).matrix().shape
+        (3, 3)
+    """
+    names = tuple(f"x{index}" for index in range(x_NF.shape[1]))
+    return Batch({"x": x_NF}, {"x": Column(ColumnKind.NUMERIC, features=names)}, np.arange(len(x_NF)), y_N,
+                 num_classes=num_classes)

@@ -1,0 +1,1 @@
+"""Floor: the only one that runs Ray."""

@@ -1,0 +1,1 @@
+"""Room: counts, compares and draws."""

@@ -1,0 +1,1 @@
+"""Shelf: scores, from scikit-learn. One file is one part; the file name is its key."""

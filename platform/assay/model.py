@@ -1,0 +1,220 @@
+"""A finished model: from rows as people send them to predictions, with the very functions that training used.
+
+    table -> kind.to_batch -> recipe (steps) -> members -> ensemble.combine -> prediction_NK
+
+It holds no Ray, no files and no server; `files` and `from_files` turn it into named bytes and back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from assay import catalog
+from assay.batch import Batch
+from assay.errors import ArtifactFault, AssayError
+from assay.parts import Ensemble, Files, Fit, Fitted, Json, Learned
+from assay.profile import Profile
+from assay.vocabulary import Shelf, Task
+
+FORMAT = 1  # of the files; a reader refuses what it does not know
+
+
+@dataclass(frozen=True)
+class StepState:
+    """A step and what it learned."""
+
+    key: str
+    params: Json
+    state: Json
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in order: turns canonical columns into the matrix that one family of algorithms reads."""
+
+    steps: tuple[StepState, ...]
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return the batch as one packed matrix; pure, the same in training and in the server."""
+        for step in self.steps:
+            batch = catalog.make(Shelf.STEPS, step.key, step.params).apply(step.state, batch)
+        return batch.packed()
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted algorithm inside a model, and the recipe that feeds it."""
+
+    name: str
+    algorithm: str
+    params: Json
+    recipe: str
+    fitted: Fitted
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The ensemble that joins the members; with None in its place a model is its only member."""
+
+    key: str
+    params: Json
+    learned: Learned
+
+    @property
+    def part(self) -> Ensemble:
+        """The ensemble itself."""
+        made: Ensemble = catalog.make(Shelf.ENSEMBLES, self.key, self.params)
+        return made
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that is needed to predict, and to say what it was trained on."""
+
+    kind: str
+    profile: Profile
+    recipes: Mapping[str, Recipe]
+    members: tuple[Member, ...]
+    combination: Combination | None = None
+    card: Json = field(default_factory=dict)  # what a person wants to know: experiment, run, metric, scores
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.profile.label.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class of column 0, 1, … of a prediction; empty for regression."""
+        return self.profile.label.classes
+
+    def batch(self, table: pa.Table) -> Batch:
+        """Return the rows as canonical columns.
+
+        Raises:
+            DataFault: naming each column that is missing or of another type than in training.
+        """
+        made: Batch = catalog.make(Shelf.KINDS, self.kind).to_batch(table, self.profile)
+        return made
+
+    def predict(self, table: pa.Table) -> np.ndarray:
+        """Return prediction_NK for the rows of a table, in its order."""
+        return self.predict_batch(self.batch(table))
+
+    def predict_batch(self, batch: Batch) -> np.ndarray:
+        """Return prediction_NK for canonical columns."""
+        fed: dict[str, Batch] = {}
+        for member in self.members:
+            if member.recipe not in fed:
+                fed[member.recipe] = self.recipes[member.recipe].apply(batch)
+        prediction_MNK = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
+        if self.combination is None:
+            only: np.ndarray = prediction_MNK[0]
+            return only
+        return self.combination.part.combine(self.combination.learned, prediction_MNK)
+
+    def answer(self, prediction_NK: np.ndarray) -> np.ndarray:
+        """Return what a person asked for: the most probable class of each row as text, or the number."""
+        if not self.classes:
+            numbers: np.ndarray = prediction_NK[:, 0]
+            return numbers
+        return np.array(self.classes, dtype=object)[prediction_NK.argmax(axis=1)]
+
+    def answer_table(self, table: pa.Table) -> pa.Table:
+        """Return `prediction`, and `probability_CLASS` for each class, for the rows of a table."""
+        prediction_NK = self.predict(table)
+        columns = {"prediction": pa.array(self.answer(prediction_NK))}
+        for index, name in enumerate(self.classes):
+            columns[f"probability_{name}"] = pa.array(prediction_NK[:, index].astype(np.float64))
+        return pa.table(columns)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the model as named bytes: JSON that describes it, and each fitted part in its own folder."""
+        content: dict[str, bytes] = {}
+        for index, member in enumerate(self.members):
+            _put(content, f"members/{index}", member.fitted.files())
+        described = {
+            "format": FORMAT, "kind": self.kind, "card": self.card,
+            "recipes": {name: [vars(step) for step in recipe.steps] for name, recipe in self.recipes.items()},
+            "members": [{"name": member.name, "algorithm": member.algorithm, "params": member.params,
+                         "recipe": member.recipe, "facts": dict(member.fitted.facts)} for member in self.members],
+            "combination": None,
+        }
+        if self.combination:
+            learned = self.combination.learned
+            for name, (_, fitted) in learned.models.items():
+                _put(content, f"combination/{name}", fitted.files())
+            described["combination"] = {
+                "key": self.combination.key, "params": self.combination.params, "values": learned.values,
+                "models": {name: {"algorithm": fit.algorithm, "params": fit.params}
+                           for name, (fit, _) in learned.models.items()}}
+        content["model.json"] = json.dumps(described, indent=1, sort_keys=True, allow_nan=False).encode()
+        content["profile.json"] = json.dumps(self.profile.to_json(), allow_nan=False).encode()
+        return content
+
+    @classmethod
+    def from_files(cls, content: Files) -> Model:
+        """Read what `files` returned. The caller has checked hashes; this checks structure.
+
+        Raises:
+            ArtifactFault: the content is not a model, or of a newer format.
+        """
+        try:
+            described = json.loads(content["model.json"])
+            profile = Profile.from_json(json.loads(content["profile.json"]))
+            if described["format"] != FORMAT:
+                raise ArtifactFault.at("model.json", f"has format {described['format']}, this version reads {FORMAT}",
+                                       "install the version of assay that wrote it")
+            recipes = {name: Recipe(tuple(StepState(**step) for step in steps))
+                       for name, steps in described["recipes"].items()}
+            members = tuple(Member(entry["name"], entry["algorithm"], entry["params"], entry["recipe"],
+                                   _load(entry, _under(content, f"members/{index}")))
+                            for index, entry in enumerate(described["members"]))
+            return cls(described["kind"], profile, recipes, members,
+                       _combination(described["combination"], content), described["card"])
+        except AssayError as error:
+            raise error if isinstance(error, ArtifactFault) else ArtifactFault(*error.faults) from None
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+            raise ArtifactFault.at("model.json", f"is not a model description ({type(error).__name__}: {error})",
+                                   "take the artifact from where it was made again") from None
+
+
+def _combination(entry: Json | None, content: Files) -> Combination | None:
+    if entry is None:
+        return None
+    models = {name: (Fit(inner["algorithm"], inner["params"], 0), _load(inner, _under(content, f"combination/{name}")))
+              for name, inner in entry["models"].items()}
+    return Combination(entry["key"], entry["params"], Learned(entry["values"], models))
+
+
+def _load(entry: Json, files: Files) -> Fitted:
+    if ":" in entry["algorithm"] or "." in entry["algorithm"]:
+        _known_import(entry["algorithm"])
+    fitted: Fitted = catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]).load(files)
+    return fitted
+
+
+def _known_import(key: str) -> None:
+    """Refuse to import what an artifact names, unless it is scikit-learn or was imported by this process already."""
+    import sys
+
+    module = key.partition(":")[0] if ":" in key else key.rpartition(".")[0]
+    if module.split(".")[0] != "sklearn" and module not in sys.modules:
+        raise ArtifactFault.at("model.json", f"asks to import '{module}'",
+                               f"if you trust it, `import {module}` before loading the model")
+
+
+def _put(content: dict[str, bytes], folder: str, files: Files) -> None:
+    content.update({f"{folder}/{name}": data for name, data in files.items()})
+
+
+def _under(content: Files, folder: str) -> dict[str, bytes]:
+    prefix = folder + "/"
+    return {name.removeprefix(prefix): data for name, data in content.items() if name.startswith(prefix)}
+
+

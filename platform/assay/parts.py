@@ -1,0 +1,289 @@
+"""What a part is: the promises of each shelf. Everything in the house rests on this page; think twice here.
+
+A part is made from checked settings (`Params`), does one thing to plain arrays, and knows nothing of Ray, of files or
+of other parts. Contract tests read the shelves and hold every part to what is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from assay.batch import Batch
+from assay.profile import ColumnSummary, Profile
+from assay.spec.spaces import Space
+from assay.spec.strict import Strict
+from assay.vocabulary import ColumnKind, Task
+
+Files = Mapping[str, bytes]  # relative name -> content: how anything fitted is kept, never as a pickle
+Json = dict[str, Any]
+ALL_TASKS = frozenset(Task)
+CLASSIFICATION = frozenset({Task.BINARY, Task.MULTICLASS})
+
+
+class Part:
+    """One thing on a shelf, made from its settings."""
+
+    class Params(Strict):
+        """No settings."""
+
+    tasks: ClassVar[frozenset[Task]] = ALL_TASKS
+
+    def __init__(self, params: Strict | None = None) -> None:
+        self.params: Any = params if params is not None else self.Params()
+
+
+class Source(Part):
+    """Reads rows from somewhere as a Ray Dataset; the only parts that may import Ray."""
+
+    endings: ClassVar[tuple[str, ...]] = ()  # file endings that choose this source
+
+    def read(self, paths: Sequence[str]) -> Any:
+        """Return a lazy Ray Dataset of all rows of `paths` (files, folders, globs, URIs), in file and row order.
+
+        Raises:
+            DataFault: naming the file that is missing, empty or not what its ending says.
+        """
+        raise NotImplementedError
+
+    def peek(self, paths: Sequence[str], num_rows: int) -> pa.Table:
+        """Return about the first `num_rows` rows without starting Ray."""
+        raise NotImplementedError
+
+
+class Kind(Part):
+    """Knows what rows of one kind of data look like: in files, in requests and as arrays."""
+
+    def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+        """Return a mergeable summary of each column of one block of rows."""
+        raise NotImplementedError
+
+    def profile(self, summaries: Mapping[str, ColumnSummary], label: str, task: Task | None,
+                declared: Mapping[str, Any], positive: str | None) -> Profile:
+        """Turn the merged summaries into a profile: infer what was not declared, drop what cannot help.
+
+        Raises:
+            DataFault: with every fault found (infinite values, a label that cannot be learned, no column left).
+        """
+        raise NotImplementedError
+
+    def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
+        """Return canonical columns, and the label when the table has it; order and number of rows stay.
+
+        The server calls this with the rows of a request. Columns may come in any order; unknown ones are ignored.
+
+        Raises:
+            DataFault: naming each column that is missing or holds another type than in training.
+        """
+        raise NotImplementedError
+
+
+class Split(Part):
+    """Divides rows: a function of the seed, the row ids and one guiding column, so it needs no shuffle."""
+
+    needs: ClassVar[str] = ""  # "", "label", "group" or "time": what `guide_N` holds
+
+    def test_rows(self, row_N: np.ndarray, guide_N: np.ndarray | None, fraction: float, seed: int) -> np.ndarray:
+        """Return a mask of the rows to keep for the test."""
+        raise NotImplementedError
+
+    def folds(self, row_N: np.ndarray, guide_N: np.ndarray | None, num_folds: int, seed: int) -> np.ndarray:
+        """Return the fold, 0 to num_folds - 1, in which each row is held out; TEST_FOLD for rows that never are."""
+        raise NotImplementedError
+
+    def train_rows(self, fold_N: np.ndarray, fold: int) -> np.ndarray:
+        """Return a mask of the rows that a model judged on `fold` may learn from."""
+        mask_N: np.ndarray = fold_N != fold
+        return mask_N
+
+
+class Step(Part):
+    """Changes columns: learns plain data from training rows, then applies it to any rows, in the server too."""
+
+    takes: ClassVar[frozenset[ColumnKind]]  # kinds of columns it changes; the others pass through
+
+    def measure(self, batch: Batch) -> Json:
+        """Return what a block of training rows says, as JSON that `merge` can join."""
+        return {}
+
+    def merge(self, states: Sequence[Json]) -> Json:
+        """Return the state of all blocks together."""
+        return states[0]
+
+    def apply(self, state: Json, batch: Batch) -> Batch:
+        """Return the changed batch; pure, row by row, never writes into its input."""
+        raise NotImplementedError
+
+
+class Fitted(Protocol):
+    """A model that learned; knows how to predict and how to be kept without a pickle."""
+
+    facts: Mapping[str, float]  # what fitting settled, such as the number of trees after early stopping
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Return prediction_NK: probabilities of K classes that sum to 1, or one column of numbers."""
+
+    def files(self) -> Files:
+        """Return the content that `Algorithm.load` reads."""
+
+
+class Algorithm(Part):
+    """Learns from a batch."""
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"tabular"})
+    wants: ClassVar[str] = "dense"  # "codes": category codes and NaN; "dense": one-hot, scaled, nothing missing
+    space: ClassVar[Space] = {}  # what the search may draw
+    portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
+    cost: ClassVar[float] = 1.0  # rough seconds for 10,000 rows x 20 features; orders the portfolio
+    row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
+    optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
+
+    def fit(self, batch: Batch, seed: int, threads: int = 1) -> Fitted:
+        """Learn from every row of `batch` (label present, maybe weights); the same seed gives the same model."""
+        raise NotImplementedError
+
+    def load(self, files: Files) -> Fitted:
+        """Read what `Fitted.files` returned; checks it, since it may come from a stranger.
+
+        Raises:
+            ArtifactFault: the content is not what this algorithm writes.
+        """
+        raise NotImplementedError
+
+    def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
+        """Return the algorithm for a last fit on all rows, given what the fits on the folds settled."""
+        return self
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What members said about training rows they had not seen: all that an ensemble may learn from."""
+
+    names: tuple[str, ...]
+    prediction_MNK: np.ndarray  # float32
+    y_N: np.ndarray
+    fold_N: np.ndarray
+    task: Task
+    metric: Metric
+
+    def rows(self, mask_N: np.ndarray) -> Evidence:
+        """Return the evidence on some rows only."""
+        return Evidence(self.names, self.prediction_MNK[:, mask_N], self.y_N[mask_N], self.fold_N[mask_N], self.task,
+                        self.metric)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A job: a pure function of the evidence that runs in an actor. `function` lives at a module's top level."""
+
+    function: Callable[..., Any]
+    arguments: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A job: fit an algorithm on the members' predictions, side by side; its result is the fitted model."""
+
+    algorithm: str
+    params: Json
+    seed: int
+
+
+Job = Call | Fit
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an ensemble learned: plain numbers, and fitted models by name."""
+
+    values: Json = field(default_factory=dict)
+    models: Mapping[str, tuple[Fit, Fitted]] = field(default_factory=dict)
+
+
+class Ensemble(Part):
+    """Combines members; written as a generator that asks for jobs and is sent their results.
+
+    It does no input or output and knows no actors. `engines/fleet.py` is its only driver: it runs the jobs of one
+    round in parallel.
+    """
+
+    def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
+        """Yield lists of jobs, receive the list of their results, return what was learned."""
+        raise NotImplementedError
+
+    def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
+        """Return prediction_NK from the members' predictions on any rows; pure, the server runs it."""
+        raise NotImplementedError
+
+    def used(self, learned: Learned, num_members: int) -> list[int]:
+        """Return the positions of the members that `combine` needs; it is then given only those, in order."""
+        return list(range(num_members))
+
+
+class Metric(Part):
+    """A score of predictions, from scikit-learn."""
+
+    greater_is_better: ClassVar[bool] = True
+    best: ClassVar[float] = 1.0  # the score of a perfect prediction
+
+    def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
+        """Return the score; `weight_N` counts each row that often."""
+        raise NotImplementedError
+
+    def resampled(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_BN: np.ndarray) -> np.ndarray:
+        """Return score_B for B resamples given as row counts; parts that can do it in one pass override this."""
+        return np.array([self.score(y_N, prediction_NK, weight_N) for weight_N in weight_BN])
+
+    def gain(self, score: float | np.ndarray) -> Any:
+        """Return the score turned so that more is better."""
+        return score if self.greater_is_better else -score
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial to run: an algorithm with settings, and whether it may be stopped after a hopeless fold."""
+
+    algorithm: str
+    params: Json
+    stoppable: bool = True
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An algorithm that a search may propose, under its key, with what may be drawn."""
+
+    key: str
+    fixed: Json
+    space: Space
+    portfolio: tuple[Json, ...]
+    cost: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a proposal: gain per finished fold (more is better); failed trials have none."""
+
+    proposal: Proposal
+    gain_F: tuple[float, ...]
+    complete: bool
+
+
+class Search(Part):
+    """Proposes trials, a generation at a time, from the outcomes of generations that ended before.
+
+    A pure function of its arguments: the lag between what is proposed and what it may know keeps every CPU busy and
+    the proposals the same on any number of CPUs.
+    """
+
+    def propose(self, candidates: Sequence[Candidate], known: Sequence[Outcome], first: int, count: int,
+                seed: int) -> list[Proposal]:
+        """Return the proposals for trials `first` to `first + count - 1`; `known` is in trial order."""
+        raise NotImplementedError
+
+    def bars(self, known: Sequence[Outcome], num_folds: int) -> list[float]:
+        """Return, per fold, the mean gain so far below which a stoppable trial is hopeless (-inf: none)."""
+        return [float("-inf")] * num_folds

@@ -1,0 +1,17 @@
+"""The experiment file: its settings, how it is read, and how it is written."""
+
+from assay.spec.reading import Located, check, parse_yaml, read_yaml
+from assay.spec.schema import (
+    ColumnSpec,
+    ComputeSpec,
+    DataSpec,
+    Experiment,
+    PartSpec,
+    RegisterSpec,
+    SearchSpec,
+    SplitSpec,
+)
+from assay.spec.strict import Strict
+
+__all__ = ["ColumnSpec", "ComputeSpec", "DataSpec", "Experiment", "Located", "PartSpec", "RegisterSpec", "SearchSpec",
+           "SplitSpec", "Strict", "check", "parse_yaml", "read_yaml"]

@@ -1,0 +1,112 @@
+"""The experiment file as frozen settings: every key, its type, its bounds, its default and what it means."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from assay.spec.spaces import from_yaml
+from assay.spec.strict import Strict
+from assay.vocabulary import ColumnKind, Task
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+
+
+class PartSpec(Strict):
+    """A part by its key, with the settings to make it from; a bare string in YAML is the key alone."""
+
+    name: str = Field(description="file name on the shelf, `module:Class`, or the path of a scikit-learn estimator")
+    params: dict[str, Any] = Field(default_factory=dict, description="settings of the part; see `assay parts SHELF`")
+    space: dict[str, Any] = Field(default_factory=dict, description="distributions to search instead of the part's own")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_key(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("space")
+    @classmethod
+    def _known_distributions(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for form in value.values():
+            from_yaml(form)
+        return value
+
+
+class DataSpec(Strict):
+    """Where the rows are and which column is predicted."""
+
+    train: str | list[str] = Field(description="file, folder, glob or list of them; local or any pyarrow.fs URI")
+    label: str = Field(description="column to predict")
+    test: str | list[str] | None = Field(None, description="rows kept for the test, when they are given as files")
+    group: str | None = Field(None, description="column whose equal values never fall on both sides of a split")
+    time: str | None = Field(None, description="column that orders the rows in time")
+    format: Literal["csv", "parquet"] | None = Field(None, description="told by the file's ending when left out")
+    missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
+    positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
+
+
+class ColumnSpec(Strict):
+    """What the author says of one column."""
+
+    kind: ColumnKind | None = Field(None, description="inferred when left out")
+    drop: bool = Field(False, description="leave the column out")
+
+
+class SplitSpec(Strict):
+    """How rows are divided into folds and test rows."""
+
+    name: str | None = Field(None, description="shuffled, stratified, by_group or by_time; told by task and data")
+    folds: int = Field(5, ge=2, le=50, description="parts of the training rows; each is held out once")
+    test_fraction: float = Field(0.2, ge=0.0, lt=0.9, description="share of rows kept for the test; unused with data.test")
+
+
+class SearchSpec(Strict):
+    """How algorithms and hyperparameters are tried."""
+
+    name: str = Field("auto", description="part of the shelf `searches`")
+    trials: int = Field(40, ge=1, le=100_000, description="algorithms with one set of hyperparameters each")
+    time_budget_s: float | None = Field(None, gt=0, description="wall-clock seconds for the search; the trials end there")
+    generation: int = Field(4, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
+    params: dict[str, Any] = Field(default_factory=dict, description="settings of the search part")
+
+
+class ComputeSpec(Strict):
+    """What one fit may use, and where."""
+
+    address: str | None = Field(None, description="Ray cluster to join; a local one is started when left out")
+    cpus: int | None = Field(None, ge=1, description="CPUs of the local cluster; all of the machine when left out")
+    threads_per_fit: int = Field(1, ge=1, le=256, description="threads of one fit; part of the result, so never guessed")
+    memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of the machine's memory that data may fill")
+
+
+class RegisterSpec(Strict):
+    """How the finished model is remembered."""
+
+    name: str | None = Field(None, pattern=NAME, description="model name; the experiment's when left out")
+    promote: Literal["if_better", "always", "never"] = Field("if_better", description="when to become champion")
+    tracking_uri: str | None = Field(None, description="MLflow server; an SQLite file in the storage when left out")
+
+
+class Experiment(Strict):
+    """A whole experiment file."""
+
+    experiment: str = Field(pattern=NAME, description="name of the experiment; letters, digits and . _ -")
+    seed: int = Field(0, ge=0, lt=2**31, description="the one number that all chance grows from")
+    data: DataSpec
+    kind: str | None = Field(None, description="part of the shelf `kinds`; tabular when left out")
+    task: Task | None = Field(None, description="told by the label when left out")
+    columns: dict[str, ColumnSpec] = Field(default_factory=dict, description="what you know better than inference")
+    split: SplitSpec = SplitSpec()
+    steps: Literal["auto"] | list[PartSpec] = Field("auto", description="preprocessing, in order")
+    algorithms: Literal["auto"] | list[PartSpec] = Field("auto", min_length=1, description="what the search may try")
+    search: SearchSpec = SearchSpec()
+    ensembles: Literal["auto"] | list[PartSpec] = Field("auto", description="ways to combine the best trials")
+    metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
+    compute: ComputeSpec = ComputeSpec()
+    register_: RegisterSpec = Field(RegisterSpec(), alias="register")
+
+    @property
+    def model_name(self) -> str:
+        """The name that the model is registered under."""
+        return self.register_.name or self.experiment

@@ -1,0 +1,1 @@
+"""Room: remembers. Events, runs, model artifacts, and MLflow for tracking and registry."""

@@ -1,0 +1,1 @@
+"""Floor: says in what order things happen; one file is one verb."""

@@ -1,0 +1,1 @@
+"""The Ray Serve application that hosts a finalized model over HTTP."""
