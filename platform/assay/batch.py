@@ -65,8 +65,9 @@ class Batch:
             weight_N=None if self.weight_N is None else self.weight_N[index_n],
         )
 
-    def with_columns(self, columns: Mapping[str, np.ndarray], meaning: Mapping[str, Column],
-                     without: Sequence[str] = ()) -> Batch:
+    def with_columns(
+        self, columns: Mapping[str, np.ndarray], meaning: Mapping[str, Column], without: Sequence[str] = ()
+    ) -> Batch:
         """Return a batch in which `columns` are new or replaced and `without` are gone."""
         kept = {name: array for name, array in self.columns.items() if name not in without}
         known = {name: column for name, column in self.meaning.items() if name not in without}
@@ -80,8 +81,15 @@ class Batch:
         """Return the batch with all columns in one matrix, which `matrix()` then gives without a copy."""
         x_NF = self.matrix()
         column = Column(ColumnKind.NUMERIC, features=tuple(feature.name for feature in self.features))
-        return _Packed(columns={"x": x_NF}, meaning={"x": column}, row_N=self.row_N, y_N=self.y_N,
-                       weight_N=self.weight_N, num_classes=self.num_classes, feature_F=tuple(self.features))
+        return _Packed(
+            columns={"x": x_NF},
+            meaning={"x": column},
+            row_N=self.row_N,
+            y_N=self.y_N,
+            weight_N=self.weight_N,
+            num_classes=self.num_classes,
+            feature_F=tuple(self.features),
+        )
 
     @property
     def features(self) -> Sequence[Feature]:
@@ -98,8 +106,10 @@ class Batch:
         """
         rough = self.names(ColumnKind.TEXT, ColumnKind.DATETIME)
         assert not rough, f"columns {rough} must pass a step before they are numbers"
-        arrays = [array if array.dtype == np.float32 or array.dtype == np.float64 else array.astype(np.float32)
-                  for array in self.columns.values()]
+        arrays = [
+            array if array.dtype == np.float32 or array.dtype == np.float64 else array.astype(np.float32)
+            for array in self.columns.values()
+        ]
         if not arrays:
             return np.zeros((len(self), 0), np.float32)
         if len(arrays) == 1 and arrays[0].ndim == 2:
@@ -133,5 +143,10 @@ def from_matrix(x_NF: np.ndarray, y_N: np.ndarray | None = None, num_classes: in
         (3, 3)
     """
     names = tuple(f"x{index}" for index in range(x_NF.shape[1]))
-    return Batch({"x": x_NF}, {"x": Column(ColumnKind.NUMERIC, features=names)}, np.arange(len(x_NF)), y_N,
-                 num_classes=num_classes)
+    return Batch(
+        {"x": x_NF},
+        {"x": Column(ColumnKind.NUMERIC, features=names)},
+        np.arange(len(x_NF)),
+        y_N,
+        num_classes=num_classes,
+    )

@@ -1,8 +1,8 @@
 """Finds parts by key. The file name is the key; listing a shelf imports nothing.
 
-    lightgbm                   algorithms/lightgbm.py
-    my_module:MyAlgorithm      any importable class that keeps the shelf's promises
-    sklearn.svm:SVC            any scikit-learn estimator (algorithms) or transformer (steps), as it is
+lightgbm                   algorithms/lightgbm.py
+my_module:MyAlgorithm      any importable class that keeps the shelf's promises
+sklearn.svm:SVC            any scikit-learn estimator (algorithms) or transformer (steps), as it is
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ from assay.spec.strict import Strict
 from assay.vocabulary import Shelf
 
 PROMISE: dict[Shelf, type[Part]] = {
-    Shelf.SOURCES: Source, Shelf.KINDS: Kind, Shelf.SPLITS: Split, Shelf.STEPS: Step, Shelf.ALGORITHMS: Algorithm,
-    Shelf.ENSEMBLES: Ensemble, Shelf.METRICS: Metric, Shelf.SEARCHES: Search,
+    Shelf.SOURCES: Source,
+    Shelf.KINDS: Kind,
+    Shelf.SPLITS: Split,
+    Shelf.STEPS: Step,
+    Shelf.ALGORITHMS: Algorithm,
+    Shelf.ENSEMBLES: Ensemble,
+    Shelf.METRICS: Metric,
+    Shelf.SEARCHES: Search,
 }
 HOME = Path(__file__).parent
 
@@ -47,8 +53,14 @@ def find(shelf: Shelf, key: str) -> type[Any]:
 
 
 def _only_class(module: Any, promise: type[Part]) -> type[Any]:
-    found = [value for name, value in vars(module).items() if inspect.isclass(value) and issubclass(value, promise)
-             and value.__module__ == module.__name__ and not name.startswith("_")]
+    found = [
+        value
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, promise)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
     assert len(found) == 1, f"{module.__name__} must hold exactly one public {promise.__name__}, has {found}"
     return found[0]
 
@@ -58,15 +70,19 @@ def _imported(shelf: Shelf, key: str) -> type[Any]:
     try:
         value = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise SpecFault.at("", f"'{key}' cannot be imported ({error})",
-                           "write module:Class, and make sure that the module is installed or on PYTHONPATH") from None
+        raise SpecFault.at(
+            "",
+            f"'{key}' cannot be imported ({error})",
+            "write module:Class, and make sure that the module is installed or on PYTHONPATH",
+        ) from None
     if inspect.isclass(value) and issubclass(value, PROMISE[shelf]):
         return value
     if shelf is Shelf.ALGORITHMS and inspect.isclass(value) and value.__module__.split(".")[0] == "sklearn":
         adapter: type[Any] = importlib.import_module("assay.algorithms._estimator").adapted(value)
         return adapter
-    raise SpecFault.at("", f"'{key}' is not a {PROMISE[shelf].__name__}",
-                       f"subclass assay.parts.{PROMISE[shelf].__name__}")
+    raise SpecFault.at(
+        "", f"'{key}' is not a {PROMISE[shelf].__name__}", f"subclass assay.parts.{PROMISE[shelf].__name__}"
+    )
 
 
 def make(shelf: Shelf, key: str, params: dict[str, Any] | None = None) -> Any:
@@ -90,7 +106,9 @@ def setting_fault(key: str, settings: type[Strict], item: Any) -> Fault:
     """Turn one of pydantic's errors about a part's settings into our fault; its place is `key.params.name`."""
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        return Fault(f"{key}.params.{name}", f"unknown setting '{name}'", did_you_mean(name, list(settings.model_fields)))
+        return Fault(
+            f"{key}.params.{name}", f"unknown setting '{name}'", did_you_mean(name, list(settings.model_fields))
+        )
     expectation = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return Fault(f"{key}.params.{name}", f"got {item['input']!r}", f"expected {expectation}")
 

@@ -116,7 +116,8 @@ class Model:
         if self.combination is None:
             only: np.ndarray = prediction_MNK[0]
             return only
-        return self.combination.part.combine(self.combination.learned, prediction_MNK)
+        combined: np.ndarray = self.combination.part.combine(self.combination.learned, prediction_MNK)
+        return combined
 
     def answer(self, prediction_NK: np.ndarray) -> np.ndarray:
         """Return what a person asked for: the most probable class of each row as text, or the number."""
@@ -139,10 +140,20 @@ class Model:
         for index, member in enumerate(self.members):
             _put(content, f"members/{index}", member.fitted.files())
         described = {
-            "format": FORMAT, "kind": self.kind, "card": self.card,
+            "format": FORMAT,
+            "kind": self.kind,
+            "card": self.card,
             "recipes": {name: [vars(step) for step in recipe.steps] for name, recipe in self.recipes.items()},
-            "members": [{"name": member.name, "algorithm": member.algorithm, "params": member.params,
-                         "recipe": member.recipe, "facts": dict(member.fitted.facts)} for member in self.members],
+            "members": [
+                {
+                    "name": member.name,
+                    "algorithm": member.algorithm,
+                    "params": member.params,
+                    "recipe": member.recipe,
+                    "facts": dict(member.fitted.facts),
+                }
+                for member in self.members
+            ],
             "combination": None,
         }
         if self.combination:
@@ -150,9 +161,14 @@ class Model:
             for name, (_, fitted) in learned.models.items():
                 _put(content, f"combination/{name}", fitted.files())
             described["combination"] = {
-                "key": self.combination.key, "params": self.combination.params, "values": learned.values,
-                "models": {name: {"algorithm": fit.algorithm, "params": fit.params}
-                           for name, (fit, _) in learned.models.items()}}
+                "key": self.combination.key,
+                "params": self.combination.params,
+                "values": learned.values,
+                "models": {
+                    name: {"algorithm": fit.algorithm, "params": fit.params}
+                    for name, (fit, _) in learned.models.items()
+                },
+            }
         content["model.json"] = json.dumps(described, indent=1, sort_keys=True, allow_nan=False).encode()
         content["profile.json"] = json.dumps(self.profile.to_json(), allow_nan=False).encode()
         return content
@@ -168,27 +184,49 @@ class Model:
             described = json.loads(content["model.json"])
             profile = Profile.from_json(json.loads(content["profile.json"]))
             if described["format"] != FORMAT:
-                raise ArtifactFault.at("model.json", f"has format {described['format']}, this version reads {FORMAT}",
-                                       "install the version of assay that wrote it")
-            recipes = {name: Recipe(tuple(StepState(**step) for step in steps))
-                       for name, steps in described["recipes"].items()}
-            members = tuple(Member(entry["name"], entry["algorithm"], entry["params"], entry["recipe"],
-                                   _load(entry, _under(content, f"members/{index}")))
-                            for index, entry in enumerate(described["members"]))
-            return cls(described["kind"], profile, recipes, members,
-                       _combination(described["combination"], content), described["card"])
+                raise ArtifactFault.at(
+                    "model.json",
+                    f"has format {described['format']}, this version reads {FORMAT}",
+                    "install the version of assay that wrote it",
+                )
+            recipes = {
+                name: Recipe(tuple(StepState(**step) for step in steps)) for name, steps in described["recipes"].items()
+            }
+            members = tuple(
+                Member(
+                    entry["name"],
+                    entry["algorithm"],
+                    entry["params"],
+                    entry["recipe"],
+                    _load(entry, _under(content, f"members/{index}")),
+                )
+                for index, entry in enumerate(described["members"])
+            )
+            return cls(
+                described["kind"],
+                profile,
+                recipes,
+                members,
+                _combination(described["combination"], content),
+                described["card"],
+            )
         except AssayError as error:
             raise error if isinstance(error, ArtifactFault) else ArtifactFault(*error.faults) from None
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-            raise ArtifactFault.at("model.json", f"is not a model description ({type(error).__name__}: {error})",
-                                   "take the artifact from where it was made again") from None
+            raise ArtifactFault.at(
+                "model.json",
+                f"is not a model description ({type(error).__name__}: {error})",
+                "take the artifact from where it was made again",
+            ) from None
 
 
 def _combination(entry: Json | None, content: Files) -> Combination | None:
     if entry is None:
         return None
-    models = {name: (Fit(inner["algorithm"], inner["params"], 0), _load(inner, _under(content, f"combination/{name}")))
-              for name, inner in entry["models"].items()}
+    models = {
+        name: (Fit(inner["algorithm"], inner["params"], 0), _load(inner, _under(content, f"combination/{name}")))
+        for name, inner in entry["models"].items()
+    }
     return Combination(entry["key"], entry["params"], Learned(entry["values"], models))
 
 
@@ -205,8 +243,9 @@ def _known_import(key: str) -> None:
 
     module = key.partition(":")[0] if ":" in key else key.rpartition(".")[0]
     if module.split(".")[0] != "sklearn" and module not in sys.modules:
-        raise ArtifactFault.at("model.json", f"asks to import '{module}'",
-                               f"if you trust it, `import {module}` before loading the model")
+        raise ArtifactFault.at(
+            "model.json", f"asks to import '{module}'", f"if you trust it, `import {module}` before loading the model"
+        )
 
 
 def _put(content: dict[str, bytes], folder: str, files: Files) -> None:
@@ -216,5 +255,3 @@ def _put(content: dict[str, bytes], folder: str, files: Files) -> None:
 def _under(content: Files, folder: str) -> dict[str, bytes]:
     prefix = folder + "/"
     return {name.removeprefix(prefix): data for name, data in content.items() if name.startswith(prefix)}
-
-

@@ -62,8 +62,14 @@ class Kind(Part):
         """Return a mergeable summary of each column of one block of rows."""
         raise NotImplementedError
 
-    def profile(self, summaries: Mapping[str, ColumnSummary], label: str, task: Task | None,
-                declared: Mapping[str, Any], positive: str | None) -> Profile:
+    def profile(
+        self,
+        summaries: Mapping[str, ColumnSummary],
+        label: str,
+        task: Task | None,
+        declared: Mapping[str, Any],
+        positive: str | None,
+    ) -> Profile:
         """Turn the merged summaries into a profile: infer what was not declared, drop what cannot help.
 
         Raises:
@@ -172,8 +178,9 @@ class Evidence:
 
     def rows(self, mask_N: np.ndarray) -> Evidence:
         """Return the evidence on some rows only."""
-        return Evidence(self.names, self.prediction_MNK[:, mask_N], self.y_N[mask_N], self.fold_N[mask_N], self.task,
-                        self.metric)
+        return Evidence(
+            self.names, self.prediction_MNK[:, mask_N], self.y_N[mask_N], self.fold_N[mask_N], self.task, self.metric
+        )
 
 
 @dataclass(frozen=True)
@@ -279,8 +286,9 @@ class Search(Part):
     the proposals the same on any number of CPUs.
     """
 
-    def propose(self, candidates: Sequence[Candidate], known: Sequence[Outcome], first: int, count: int,
-                seed: int) -> list[Proposal]:
+    def propose(
+        self, candidates: Sequence[Candidate], known: Sequence[Outcome], first: int, count: int, seed: int
+    ) -> list[Proposal]:
         """Return the proposals for trials `first` to `first + count - 1`; `known` is in trial order."""
         raise NotImplementedError
 

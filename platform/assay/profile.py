@@ -41,7 +41,9 @@ class Moments:
         if not len(values_N):
             return cls()
         mean = float(values_N.mean())
-        return cls(len(values_N), mean, float(((values_N - mean) ** 2).sum()), float(values_N.min()), float(values_N.max()))
+        return cls(
+            len(values_N), mean, float(((values_N - mean) ** 2).sum()), float(values_N.min()), float(values_N.max())
+        )
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both sets of numbers together."""
@@ -49,9 +51,13 @@ class Moments:
         if not count:
             return self
         gap = other.mean - self.mean
-        return Moments(count, self.mean + gap * other.count / count,
-                       self.m2 + other.m2 + gap * gap * self.count * other.count / count,
-                       min(self.low, other.low), max(self.high, other.high))
+        return Moments(
+            count,
+            self.mean + gap * other.count / count,
+            self.m2 + other.m2 + gap * gap * self.count * other.count / count,
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
 
     @property
     def std(self) -> float:
@@ -189,8 +195,26 @@ class Profile:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Profile:
         """Read what `to_json` wrote."""
-        columns = tuple(ColumnProfile(**{**column, "kind": ColumnKind(column["kind"]), **{
-            key: tuple(column[key]) for key in ("levels", "level_counts", "sample")}}) for column in data["columns"])
+        columns = tuple(
+            ColumnProfile(
+                **{
+                    **column,
+                    "kind": ColumnKind(column["kind"]),
+                    **{key: tuple(column[key]) for key in ("levels", "level_counts", "sample")},
+                }
+            )
+            for column in data["columns"]
+        )
         label = data["label"]
-        return cls(columns, LabelProfile(**{**label, "task": Task(label["task"]), "classes": tuple(label["classes"]),
-                                            "class_counts": tuple(label["class_counts"])}), data["num_rows"])
+        return cls(
+            columns,
+            LabelProfile(
+                **{
+                    **label,
+                    "task": Task(label["task"]),
+                    "classes": tuple(label["classes"]),
+                    "class_counts": tuple(label["class_counts"]),
+                }
+            ),
+            data["num_rows"],
+        )

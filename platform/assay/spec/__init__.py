@@ -13,5 +13,18 @@ from assay.spec.schema import (
 )
 from assay.spec.strict import Strict
 
-__all__ = ["ColumnSpec", "ComputeSpec", "DataSpec", "Experiment", "Located", "PartSpec", "RegisterSpec", "SearchSpec",
-           "SplitSpec", "Strict", "check", "parse_yaml", "read_yaml"]
+__all__ = [
+    "ColumnSpec",
+    "ComputeSpec",
+    "DataSpec",
+    "Experiment",
+    "Located",
+    "PartSpec",
+    "RegisterSpec",
+    "SearchSpec",
+    "SplitSpec",
+    "Strict",
+    "check",
+    "parse_yaml",
+    "read_yaml",
+]

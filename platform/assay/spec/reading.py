@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from assay.errors import Fault, SpecFault, did_you_mean
 from assay.spec.schema import Experiment
@@ -59,8 +60,11 @@ def read_yaml(file: str | Path) -> Located:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SpecFault.at(str(file), f"cannot be read ({error.strerror})",
-                           "give the path of an experiment file, or make one with `assay init DATA --label COLUMN`") from None
+        raise SpecFault.at(
+            str(file),
+            f"cannot be read ({error.strerror})",
+            "give the path of an experiment file, or make one with `assay init DATA --label COLUMN`",
+        ) from None
     if len(content) > MAX_BYTES:
         raise SpecFault.at(str(file), f"is {len(content):,} bytes, an experiment file has at most {MAX_BYTES:,}")
     try:
@@ -78,8 +82,11 @@ def parse_yaml(text: str, name: str = "experiment") -> Located:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise SpecFault.at(where, f"is not YAML ({getattr(error, 'problem', None) or 'unreadable'})",
-                           "check the indentation and the quotes") from None
+        raise SpecFault.at(
+            where,
+            f"is not YAML ({getattr(error, 'problem', None) or 'unreadable'})",
+            "check the indentation and the quotes",
+        ) from None
     position: dict[Address, tuple[int, int]] = {}
     return Located(name, _plain(tree, (), position), position)
 
@@ -108,8 +115,13 @@ def _plain(node: Any, path: Address, position: dict[Address, tuple[int, int]]) -
 def check(tree: Located) -> tuple[Experiment | None, list[Fault]]:
     """Check a tree against the schema: the experiment, or every fault it has."""
     if not isinstance(tree.plain, dict):
-        return None, [Fault(tree.name, f"holds {_kind_of(tree.plain)}, expected keys and values",
-                            "start from `assay init DATA --label COLUMN`")]
+        return None, [
+            Fault(
+                tree.name,
+                f"holds {_kind_of(tree.plain)}, expected keys and values",
+                "start from `assay init DATA --label COLUMN`",
+            )
+        ]
     try:
         return Experiment.model_validate(tree.plain), []
     except ValidationError as error:
@@ -123,7 +135,7 @@ def schema_faults(error: ValidationError, tree: Located, prefix: Address, model:
         path, field_model = _walk(item["loc"], model)
         found.setdefault(path, _fault(tree.place((*prefix, *path)), item, field_model, path))
     # A value that fits no branch of a union is reported once per branch: keep the deepest, it says most.
-    deepest = [path for path in found if not any(other != path and other[:len(path)] == path for other in found)]
+    deepest = [path for path in found if not any(other != path and other[: len(path)] == path for other in found)]
     return [found[path] for path in sorted(deepest, key=lambda path: tree.position.get((*prefix, *path), (0, 0)))]
 
 
@@ -145,7 +157,8 @@ def _walk(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Addr
 
 def _is_branch(part: str) -> bool:
     return part in ("str", "int", "float", "bool", "function-before") or part.startswith(
-        ("list[", "dict[", "literal[", "function-", "tagged-union"))
+        ("list[", "dict[", "literal[", "function-", "tagged-union")
+    )
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:

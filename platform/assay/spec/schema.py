@@ -58,7 +58,9 @@ class SplitSpec(Strict):
 
     name: str | None = Field(None, description="shuffled, stratified, by_group or by_time; told by task and data")
     folds: int = Field(5, ge=2, le=50, description="parts of the training rows; each is held out once")
-    test_fraction: float = Field(0.2, ge=0.0, lt=0.9, description="share of rows kept for the test; unused with data.test")
+    test_fraction: float = Field(
+        0.2, ge=0.0, lt=0.9, description="share of rows kept for the test; unused with data.test"
+    )
 
 
 class SearchSpec(Strict):
@@ -66,7 +68,9 @@ class SearchSpec(Strict):
 
     name: str = Field("auto", description="part of the shelf `searches`")
     trials: int = Field(40, ge=1, le=100_000, description="algorithms with one set of hyperparameters each")
-    time_budget_s: float | None = Field(None, gt=0, description="wall-clock seconds for the search; the trials end there")
+    time_budget_s: float | None = Field(
+        None, gt=0, description="wall-clock seconds for the search; the trials end there"
+    )
     generation: int = Field(4, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
     params: dict[str, Any] = Field(default_factory=dict, description="settings of the search part")
 
@@ -76,7 +80,9 @@ class ComputeSpec(Strict):
 
     address: str | None = Field(None, description="Ray cluster to join; a local one is started when left out")
     cpus: int | None = Field(None, ge=1, description="CPUs of the local cluster; all of the machine when left out")
-    threads_per_fit: int = Field(1, ge=1, le=256, description="threads of one fit; part of the result, so never guessed")
+    threads_per_fit: int = Field(
+        1, ge=1, le=256, description="threads of one fit; part of the result, so never guessed"
+    )
     memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of the machine's memory that data may fill")
 
 

@@ -1,9 +1,9 @@
 """Distributions that a hyperparameter may be drawn from, as data: one line in YAML, one word in Python.
 
-    space:
-      learning_rate: {log_uniform: [0.01, 0.3]}
-      num_leaves: {integer: [8, 256]}
-      boosting: {choice: [gbdt, dart]}
+space:
+  learning_rate: {log_uniform: [0.01, 0.3]}
+  num_leaves: {integer: [8, 256]}
+  boosting: {choice: [gbdt, dart]}
 """
 
 from __future__ import annotations
@@ -61,9 +61,11 @@ def from_yaml(value: Any) -> Distribution:
         LogUniform(low=0.01, high=0.3)
     """
     if not isinstance(value, dict) or len(value) != 1:
-        raise ValueError("expected one of {uniform: [low, high]}, {log_uniform: [low, high]}, {integer: [low, high]}, "
-                         "{log_integer: [low, high]}, {choice: [a, b]}")
-    (form, bounds), = value.items()
+        raise ValueError(
+            "expected one of {uniform: [low, high]}, {log_uniform: [low, high]}, {integer: [low, high]}, "
+            "{log_integer: [low, high]}, {choice: [a, b]}"
+        )
+    ((form, bounds),) = value.items()
     if form == "choice":
         if not isinstance(bounds, list) or not bounds:
             raise ValueError("choice needs a list of at least one value")
@@ -72,8 +74,11 @@ def from_yaml(value: Any) -> Distribution:
 
 
 def _between(form: str, bounds: Any) -> Distribution:
-    numbers = isinstance(bounds, list) and len(bounds) == 2 and all(
-        isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds)
+    numbers = (
+        isinstance(bounds, list)
+        and len(bounds) == 2
+        and all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds)
+    )
     if not numbers or bounds[0] > bounds[1]:
         raise ValueError(f"{form} needs [low, high] with low <= high, got {bounds!r}")
     low, high = bounds
