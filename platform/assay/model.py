@@ -112,10 +112,9 @@ class Model:
         for member in self.members:
             if member.recipe not in fed:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
-        prediction_MNK = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
+        prediction_MNK: np.ndarray = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
         if self.combination is None:
-            only: np.ndarray = prediction_MNK[0]
-            return only
+            return np.asarray(prediction_MNK[0])
         combined: np.ndarray = self.combination.part.combine(self.combination.learned, prediction_MNK)
         return combined
 

@@ -87,6 +87,10 @@ class Kind(Part):
         """
         raise NotImplementedError
 
+    def default_steps(self, wants: str) -> tuple[str, ...]:
+        """Return the keys of the steps that feed algorithms which want "codes" or "dense" features."""
+        raise NotImplementedError
+
 
 class Split(Part):
     """Divides rows: a function of the seed, the row ids and one guiding column, so it needs no shuffle."""
@@ -98,7 +102,7 @@ class Split(Part):
         raise NotImplementedError
 
     def folds(self, row_N: np.ndarray, guide_N: np.ndarray | None, num_folds: int, seed: int) -> np.ndarray:
-        """Return the fold, 0 to num_folds - 1, in which each row is held out; TEST_FOLD for rows that never are."""
+        """Return the fold, 0 to num_folds - 1, in which each row is held out; NO_FOLD for rows that never are."""
         raise NotImplementedError
 
     def train_rows(self, fold_N: np.ndarray, fold: int) -> np.ndarray:
@@ -167,7 +171,7 @@ class Algorithm(Part):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What members said about training rows they had not seen: all that an ensemble may learn from."""
+    """What members said about training rows they had not seen: all that an ensemble may learn from; the best first."""
 
     names: tuple[str, ...]
     prediction_MNK: np.ndarray  # float32
@@ -193,7 +197,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Fit:
-    """A job: fit an algorithm on the members' predictions, side by side; its result is the fitted model."""
+    """A job: fit an algorithm on what `Ensemble.inputs` makes of the evidence; its result is the fitted model."""
 
     algorithm: str
     params: Json
@@ -220,6 +224,10 @@ class Ensemble(Part):
 
     def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
         """Yield lists of jobs, receive the list of their results, return what was learned."""
+        raise NotImplementedError
+
+    def inputs(self, prediction_MNK: np.ndarray, y_N: np.ndarray | None = None) -> Batch:
+        """Return the batch that a `Fit` job learns from; only ensembles that ask for such jobs have it."""
         raise NotImplementedError
 
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:

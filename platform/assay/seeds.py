@@ -37,8 +37,9 @@ def row_hash(row_N: np.ndarray, seed: int) -> np.ndarray:
 
     Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators" (the SplitMix64 finalizer).
     """
-    state_N = row_N.astype(np.uint64) + np.uint64(child(seed, "row_hash")) * np.uint64(0x9E3779B97F4A7C15)
+    offset = child(seed, "row_hash") * 0x9E3779B97F4A7C15 % 2**64
     with np.errstate(over="ignore"):
+        state_N = row_N.astype(np.uint64) + np.uint64(offset)
         state_N = (state_N ^ (state_N >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         state_N = (state_N ^ (state_N >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed_N: np.ndarray = state_N ^ (state_N >> np.uint64(31))

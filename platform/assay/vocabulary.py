@@ -49,5 +49,5 @@ class EntryKind(StrEnum):
     ENSEMBLE = "ensemble"
 
 
-TEST_FOLD = -1  # fold number of the rows that are opened once, at the end
+NO_FOLD = -1  # fold number of rows that are never held out
 MISSING_CODE = -1  # category code of a missing value; an unseen level has the code `len(levels)`

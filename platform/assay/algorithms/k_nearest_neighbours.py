@@ -1,0 +1,58 @@
+"""Predicts what the most similar training rows were."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from assay.algorithms._sklearn import SklearnAlgorithm
+from assay.batch import Batch
+from assay.spec.spaces import Choice, Integer
+from assay.spec.strict import Strict
+
+
+class KNearestNeighbours(SklearnAlgorithm):
+    """Predicts the mean label of the most similar training rows; the model is the training rows themselves.
+
+    It cannot learn from weighted rows. Source: Cover and Hart 1967, IEEE Transactions on Information Theory 13(1).
+
+    Example:
+        >>> import numpy as np
+        >>> from assay.batch import from_matrix
+        >>> batch = from_matrix(np.arange(4.0)[:, None], np.arange(4.0))
+        >>> one = KNearestNeighbours.Params(num_neighbours=1)
+        >>> KNearestNeighbours(one).fit(batch, seed=0).predict(batch).ravel().tolist()
+        [0.0, 1.0, 2.0, 3.0]
+    """
+
+    class Params(Strict):
+        """Settings of the search."""
+
+        num_neighbours: int = Field(20, ge=1, le=10_000, description="training rows asked; capped by their number")
+        weights: Literal["uniform", "distance"] = Field("distance", description="whether nearer rows count more")
+        metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
+
+    row_cap = 50_000
+    cost = 0.3
+    space = {
+        "num_neighbours": Integer(3, 100, log=True),
+        "weights": Choice(("uniform", "distance")),
+    }
+    portfolio = ({}, {"num_neighbours": 60})
+    makes = ("KNeighborsClassifier", "KNeighborsRegressor")
+    weighable = False
+
+    def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
+        """Return the search for this task."""
+        from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+        kind = KNeighborsClassifier if batch.num_classes else KNeighborsRegressor
+        # Brute force: search trees are slower than a matrix product from about 20 features on, and their compiled
+        # nodes could not be checked when they come from a file.
+        return kind(
+            n_neighbors=min(self.params.num_neighbours, len(batch)),
+            weights=self.params.weights,
+            metric=self.params.metric,
+            algorithm="brute",
+        )

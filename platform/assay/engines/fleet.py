@@ -1,0 +1,179 @@
+"""The only driver of ensembles: runs the jobs that their generators ask for, in parallel actors.
+
+Many generators advance at once; whichever has its round's results takes its next step. Actors hold nothing but views
+into the object store, so any of them can do any job.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay import catalog
+from assay.batch import Batch
+from assay.engines.trial import FIT_ERRORS, algorithm_of, fit_capped
+from assay.parts import Call, Ensemble, Evidence, Files, Job, Json, Learned
+from assay.seeds import child
+from assay.vocabulary import Shelf
+
+
+@dataclass(frozen=True)
+class Task:
+    """An ensemble to learn, from all rows or, to judge it, from the rows outside one fold."""
+
+    key: str
+    params: Json
+    without_fold: int | None = None
+
+    @property
+    def part(self) -> Ensemble:
+        """The ensemble itself."""
+        made: Ensemble = catalog.make(Shelf.ENSEMBLES, self.key, self.params)
+        return made
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A member to fit on all training rows, with what its fits on the folds settled."""
+
+    algorithm: str
+    params: Json
+    recipe: str
+    seed: int
+    facts: tuple[Mapping[str, float], ...]
+
+
+class Worker:
+    """What runs in an actor: one job at a time, on views of the shared data."""
+
+    def __init__(self, evidence: list[Any], batches: Mapping[str, Any], threads: int) -> None:
+        import ray
+
+        self.evidence: Evidence | None = ray.get(evidence[0]) if evidence else None
+        self.batches, self.threads = batches, threads
+
+    def do(self, task: Task, job: Job) -> Any:
+        """Run one job of an ensemble; what a fit may raise comes back as text."""
+        assert self.evidence is not None
+        evidence = restricted(self.evidence, task.without_fold)
+        try:
+            if isinstance(job, Call):
+                return job.function(evidence, **job.arguments)
+            batch = task.part.inputs(evidence.prediction_MNK, evidence.y_N)
+            return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, self.threads)[0]
+        except FIT_ERRORS as error:
+            return Failure(f"{type(error).__name__}: {str(error)[:500]}")
+
+    def refit(self, order: Refit) -> tuple[Files, dict[str, float], Json]:
+        """Fit a member on all rows; returns its files, its facts and the settings that were fitted."""
+        import ray
+
+        batch: Batch = ray.get(self.batches[order.recipe])
+        algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
+        fitted, _ = fit_capped(algorithm, batch, order.seed, self.threads)
+        return dict(fitted.files()), dict(fitted.facts), algorithm.params.model_dump(mode="json", exclude_unset=True)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that could not be done, and why."""
+
+    reason: str
+
+
+def restricted(evidence: Evidence, without_fold: int | None) -> Evidence:
+    """Return the evidence outside a fold, or all of it."""
+    return evidence if without_fold is None else evidence.rows(evidence.fold_N != without_fold)
+
+
+class Fleet:
+    """A few actors that serve many generators."""
+
+    def __init__(self, num_actors: int, threads: int, evidence: Evidence | None, batches: Mapping[str, Any]) -> None:
+        import ray
+
+        holder = [] if evidence is None else [ray.put(evidence)]
+        actor = ray.remote(num_cpus=threads, max_restarts=2, max_task_retries=2)(Worker)
+        self.evidence = evidence
+        self.workers = [actor.remote(holder, dict(batches), threads) for _ in range(num_actors)]
+
+    def close(self) -> None:
+        """Let the actors go."""
+        import ray
+
+        for worker in self.workers:
+            ray.kill(worker)
+
+    def learn(self, tasks: Sequence[Task], seed: int) -> list[Learned | Failure]:
+        """Drive one generator per task to its end and return what each learned, in order."""
+        assert self.evidence is not None
+        drives = [_Drive(task, restricted(self.evidence, task.without_fold), child(seed, task.key)) for task in tasks]
+        waiting = deque((drive, index) for drive in drives for index in range(len(drive.jobs)))
+        self._work(waiting)
+        return [drive.outcome for drive in drives]
+
+    def _work(self, waiting: deque[tuple[_Drive, int]]) -> None:
+        import ray
+
+        idle = list(self.workers)
+        running: dict[Any, tuple[_Drive, int, Any]] = {}
+        while waiting or running:
+            while waiting and idle:
+                drive, index = waiting.popleft()
+                worker = idle.pop()
+                running[worker.do.remote(drive.task, drive.jobs[index])] = (drive, index, worker)
+            (ready,), _ = ray.wait(list(running), num_returns=1)
+            drive, index, worker = running.pop(ready)
+            idle.append(worker)
+            if drive.take(index, ray.get(ready)):
+                waiting.extend((drive, index) for index in range(len(drive.jobs)))
+
+    def refit(self, orders: Sequence[Refit]) -> list[tuple[Files, dict[str, float], Json]]:
+        """Fit members on all rows, in parallel; returns files, facts and settings, in order."""
+        from ray.util import ActorPool
+
+        return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order), list(orders)))
+
+
+class _Drive:
+    """One generator on its way: the jobs of its round, and their results as they come."""
+
+    def __init__(self, task: Task, evidence: Evidence, seed: int) -> None:
+        self.task = task
+        self.generator: Generator[Sequence[Job], Sequence[Any], Learned] = task.part.rounds(evidence, seed)
+        self.jobs: Sequence[Job] = []
+        self.results: dict[int, Any] = {}
+        self.outcome: Learned | Failure = Failure("not finished")
+        self._advance(None)
+
+    def take(self, index: int, result: Any) -> bool:
+        """Take in a result; True when that began a new round."""
+        self.results[index] = result
+        if isinstance(result, Failure):
+            self.outcome, self.jobs = result, []
+            return False
+        if len(self.results) < len(self.jobs):
+            return False
+        return self._advance([self.results[index] for index in range(len(self.jobs))])
+
+    def _advance(self, results: Sequence[Any] | None) -> bool:
+        try:
+            self.jobs = next(self.generator) if results is None else self.generator.send(results)
+            while not self.jobs:
+                self.jobs = self.generator.send([])
+        except StopIteration as end:
+            self.outcome, self.jobs = end.value, []
+            return False
+        self.results = {}
+        return True
+
+
+def predictions_of(task: Task, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
+    """Return what an ensemble predicts from the predictions of all members it was given."""
+    part = task.part
+    used = part.used(learned, len(prediction_MNK))
+    return part.combine(learned, prediction_MNK[used])

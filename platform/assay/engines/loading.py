@@ -1,0 +1,113 @@
+"""From a source to rows in the object store, and one parallel pass over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay import catalog
+from assay.engines.cluster import prepare_data_context
+from assay.errors import AssayError, DataFault
+from assay.profile import ColumnSummary
+from assay.vocabulary import Shelf
+
+PROFILE_ROWS = 65_536  # rows per task; fixed, so that the profile does not depend on the number of CPUs
+
+
+def source_key(paths: Sequence[str], declared: str | None) -> str:
+    """Return the source that reads these paths: as declared, or by the ending of the first.
+
+    Raises:
+        DataFault: the ending says nothing and no format is declared.
+    """
+    if declared is not None:
+        return {"csv": "delimited"}.get(declared, declared)
+    import os
+
+    for key in catalog.keys(Shelf.SOURCES):
+        endings = catalog.find(Shelf.SOURCES, key).endings
+        first = paths[0]
+        if first.lower().endswith(endings):
+            return key
+        if os.path.isdir(first) and any(name.endswith(endings) for _, _, names in os.walk(first) for name in names):
+            return key
+    raise DataFault.at(paths[0], "has an ending that tells no format", "write `data: {format: csv}` or `parquet`")
+
+
+def load(paths: Sequence[str], declared: str | None) -> pa.Table:
+    """Read all rows of files through Ray Data, in file and row order.
+
+    Raises:
+        DataFault: naming the file that is missing, empty, broken or of another shape.
+    """
+    prepare_data_context()
+    dataset = catalog.make(Shelf.SOURCES, source_key(paths, declared)).read(paths)
+    return collect(dataset, ", ".join(paths))
+
+
+def collect(dataset: Any, name: str) -> pa.Table:
+    """Bring the blocks of a Ray Dataset together as one table; blocks are views into the object store, not copies."""
+    import ray
+    from ray.exceptions import RayError
+
+    prepare_data_context()
+    try:
+        tables = [table for table in ray.get(dataset.to_arrow_refs()) if table.num_rows]
+    except (RayError, pa.ArrowInvalid, OSError) as error:
+        cause = getattr(error, "cause", None) or error
+        if isinstance(cause, AssayError):
+            raise cause from None
+        raise DataFault.at(
+            name, f"cannot be read ({str(cause).strip().splitlines()[-1][:300]})", "check the file"
+        ) from None
+    if not tables:
+        raise DataFault.at(name, "has no rows", "give data with rows")
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def from_memory(data: Any) -> pa.Table:
+    """Turn a DataFrame (pandas, polars), an Arrow table or a Ray Dataset into a table.
+
+    Raises:
+        DataFault: it is none of these, or has no rows or two columns of one name.
+    """
+    if isinstance(data, pa.Table):
+        table = data
+    elif type(data).__module__.startswith("polars"):
+        table = (data.collect() if hasattr(data, "collect") else data).to_arrow()
+    elif type(data).__module__.startswith("pandas"):
+        if not data.columns.is_unique:
+            raise DataFault.at("data", "has two columns of one name", "give every column a name of its own")
+        table = pa.Table.from_pandas(data, preserve_index=False)
+    elif hasattr(data, "to_arrow_refs"):
+        return collect(data, "the Ray Dataset")
+    else:
+        raise DataFault.at("data", f"is a {type(data).__name__}", "give a DataFrame, an Arrow table or a Ray Dataset")
+    if table.num_rows == 0:
+        raise DataFault.at("data", "has no rows", "give data with rows")
+    return table
+
+
+def summarise(kind: str, table_ref: Any, num_rows: int, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+    """Summarise every column in one parallel pass: a task per PROFILE_ROWS rows, merged in row order."""
+    import ray
+
+    def summarise_block(table: pa.Table, first: int, row_n: np.ndarray) -> dict[str, ColumnSummary]:
+        part: dict[str, ColumnSummary] = catalog.make(Shelf.KINDS, kind).summarise(
+            table.slice(first, len(row_n)), row_n, seed
+        )
+        return part
+
+    task = ray.remote(summarise_block)
+
+    blocks = ray.get(
+        [
+            task.remote(table_ref, first, row_N[first : first + PROFILE_ROWS])
+            for first in range(0, num_rows, PROFILE_ROWS)
+        ]
+    )
+    return {name: reduce(ColumnSummary.merge, [block[name] for block in blocks]) for name in blocks[0]}

@@ -1,0 +1,220 @@
+"""Puts a finalized model behind HTTP: starts Ray Serve with the application, switches versions, stops it."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+
+from assay.engines import cluster
+from assay.errors import ArtifactFault, ClusterFault
+from assay.store import artifact
+
+APPLICATION = "assay_serving.app"  # named, not imported: the server stands on the platform, not the other way round
+APP_NAME = "assay"
+READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
+# The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
+PROXY_TIMEOUT_S = 35.0
+
+
+@dataclass
+class Server:
+    """A model that answers at `url`; leaving its `with` block stops it."""
+
+    url: str
+    name: str
+    version: str
+    owns_ray: bool
+
+    def switch(self, folder: str | Path, version: str) -> None:
+        """Answer with another version from now on; no request fails, none is answered by half of each.
+
+        Raises:
+            ArtifactFault: the artifact is refused; the version at work stays.
+            ClusterFault: the replicas did not take it in time.
+        """
+        artifact.read(Path(folder))
+        _deploy(Path(folder), self.name, version)
+        _await_version(self.url, self.name, version)
+        self.version = version
+
+    def wait(self) -> None:
+        """Block until Ctrl-C or SIGTERM; a second one while stopping acts as usual."""
+        asked = threading.Event()
+
+        def stop(_: int, __: FrameType | None) -> None:
+            asked.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            asked.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """Answer what is being answered, then stop; a Ray that was there before stays."""
+        serve = _quiet_serve()
+        # Deleting drains the replicas. `serve.shutdown()` would do no more for a Ray that ends anyway, and prints.
+        serve.delete(APP_NAME)
+        if self.owns_ray:
+            cluster.disconnect()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(
+    folder: str | Path,
+    name: str,
+    version: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    address: str | None = None,
+) -> Server:
+    """Serve the model in `folder` as `name`/`version` and return when it answers.
+
+    Without `address` and outside a cluster a local Ray is started, and stopped again with the server.
+
+    Raises:
+        ArtifactFault: the artifact was changed, is incomplete or is not ours.
+        SpecFault: `host` is open to other machines and there is no token.
+        ClusterFault: the port is taken, or the server did not come up.
+    """
+    folder = Path(folder).resolve()
+    artifact.read(folder)  # a broken artifact is found here, in a millisecond, not by replicas that fail to start
+    importlib.import_module("assay_serving.gate").refuse_open_door(host, _token_digest())
+    owns_ray = not _is_connected()
+    if not (address or os.environ.get("RAY_ADDRESS")):
+        _claim(host, port)
+    cluster.connect(address)
+    server = Server(f"http://{_reachable(host)}:{port}", name, version, owns_ray)
+    try:
+        _open_proxy(host, port)
+        _deploy(folder, name, version)
+        _await_version(server.url, name, version)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _token_digest() -> str | None:
+    digest: str | None = importlib.import_module("assay_serving.gate").token_digest()
+    return digest
+
+
+def _is_connected() -> bool:
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+
+def _claim(host: str, port: int) -> None:
+    """Find out before anything is started whether the port is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ClusterFault.at(
+                    f"port {port}", f"is in use on {host}", "stop what uses it, or choose another with `--port`"
+                ) from None
+            raise ClusterFault.at(
+                f"{host}:{port}",
+                f"cannot be listened on ({error.strerror or error})",
+                "choose another with `--host` and `--port`",
+            ) from None
+
+
+def _quiet_serve() -> Any:
+    from ray import serve
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # after the import, which sets it to INFO
+    return serve
+
+
+def _open_proxy(host: str, port: int) -> None:
+    from ray.serve.context import _get_global_client
+
+    serve = _quiet_serve()
+    running = _get_global_client(raise_if_no_controller_running=False)
+    if running is not None and (running.http_config.host, running.http_config.port) != (host, port):
+        found = f"{running.http_config.host}:{running.http_config.port}"
+        raise ClusterFault.at(
+            f"{host}:{port}",
+            f"Ray Serve listens on {found} already, and one cluster has one",
+            f"use `--port {running.http_config.port}`, or stop the other with `serve shutdown`",
+        )
+    if running is None:
+        serve.start(
+            proxy_location="HeadOnly", http_options={"host": host, "port": port, "request_timeout_s": PROXY_TIMEOUT_S}
+        )
+
+
+def _deploy(folder: Path, name: str, version: str) -> None:
+    serve = _quiet_serve()
+    application: Any = importlib.import_module(APPLICATION)
+    arguments = application.ServeArgs(name=name, version=version, path=str(folder.resolve()))
+    try:
+        serve.run(application.build(arguments), name=APP_NAME, route_prefix="/")
+    except (RuntimeError, TimeoutError) as error:
+        raise ClusterFault.at(
+            f"model {name}/{version}", f"was not deployed ({_last_line(error)})", "look at `serve status`"
+        ) from None
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _await_version(url: str, name: str, version: str) -> None:
+    """Return when the server says that this version is ready."""
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    found = "nothing answered"
+    with httpx.Client(base_url=url, headers=_authorization(), timeout=5.0, trust_env=False) as client:
+        while time.monotonic() < deadline_s:
+            try:
+                answer = client.post("/v2/repository/index")
+                found = f"{answer.status_code} {answer.text[:200]}"
+                entries = answer.json() if answer.status_code == httpx.codes.OK else []
+            except (httpx.TransportError, ValueError) as error:
+                found, entries = type(error).__name__, []
+            state = {(entry["name"], entry["version"]): entry for entry in entries}.get((name, version), {})
+            if state.get("state") == "READY":
+                return
+            if state.get("state") == "UNAVAILABLE":
+                raise ArtifactFault.at(f"model {name}/{version}", f"was refused ({state['reason']})")
+            time.sleep(0.05)
+    raise ClusterFault.at(
+        url, f"was not ready within {READY_TIMEOUT_S:.0f} s (last: {found})", "look at `serve status`, then try again"
+    )
+
+
+def _authorization() -> dict[str, str]:
+    token = os.environ.get("ASSAY_SERVE_TOKEN", "").strip()
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _reachable(host: str) -> str:
+    """Return the address at which a program on this machine reaches a server bound to `host`."""
+    if host in ("", "0.0.0.0"):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{'::1' if host == '::' else host}]" if ":" in host else host

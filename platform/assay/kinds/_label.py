@@ -1,0 +1,108 @@
+"""The label: told apart as classes or numbers, checked that it can be learned."""
+
+from __future__ import annotations
+
+from assay.errors import Fault
+from assay.profile import ColumnSummary, LabelProfile
+from assay.vocabulary import Task
+
+MAX_NUMBERED_CLASSES = 20  # a whole-number label with more distinct values is a quantity
+MAX_CLASSES = 1_000
+FALSE_FIRST = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"-1", "1"})
+
+
+def infer_task(summary: ColumnSummary) -> Task:
+    """Tell the task from the label: text and true/false are classes, few whole numbers too, the rest is a quantity."""
+    numbers = summary.num_numbers == summary.num_present and "boolean" not in summary.stored
+    few = summary.num_whole == summary.num_present and summary.num_distinct <= MAX_NUMBERED_CLASSES
+    if numbers and not few:
+        return Task.REGRESSION
+    return Task.BINARY if summary.num_distinct <= 2 else Task.MULTICLASS
+
+
+def label_profile(
+    name: str, summary: ColumnSummary, task: Task | None, positive: str | None
+) -> tuple[LabelProfile, list[Fault]]:
+    """Return what is known of the label, and every reason why it cannot be learned."""
+    place = f"label '{name}'"
+    if not summary.num_present:
+        return LabelProfile(name, task or Task.BINARY), [Fault(place, "every row is missing", "choose another label")]
+    task = task or infer_task(summary)
+    if task is Task.REGRESSION:
+        return _numeric_label(name, place, summary)
+    return _class_label(name, place, summary, task, positive)
+
+
+def _numeric_label(name: str, place: str, summary: ColumnSummary) -> tuple[LabelProfile, list[Fault]]:
+    faults = []
+    if summary.num_numbers < summary.num_present:
+        count = summary.num_present - summary.num_numbers
+        faults.append(
+            Fault(
+                place,
+                f"{count:,} of {summary.num_rows:,} values are not numbers, the task is regression",
+                "clean the column, or write `task: multiclass`",
+            )
+        )
+    if summary.num_infinite:
+        faults.append(
+            Fault(
+                place,
+                f"{summary.num_infinite:,} of {summary.num_rows:,} values are infinite "
+                f"(first: row {summary.first_infinite_row})",
+                "drop these rows",
+            )
+        )
+    moments = summary.moments
+    if not faults and moments.low == moments.high:
+        faults.append(Fault(place, f"every row has the value {moments.low:g}", "choose another label"))
+    return LabelProfile(
+        name, Task.REGRESSION, mean=moments.mean, std=moments.std, low=moments.low, high=moments.high
+    ), faults
+
+
+def _class_label(
+    name: str, place: str, summary: ColumnSummary, task: Task, positive: str | None
+) -> tuple[LabelProfile, list[Fault]]:
+    counts = dict(sorted(summary.counts.items(), key=lambda pair: _natural(pair[0])))
+    faults = []
+    if len(counts) < 2:
+        faults.append(Fault(place, f"has one class, '{next(iter(counts))}'", "choose another label or add rows"))
+    if len(counts) > MAX_CLASSES or summary.too_many_levels:
+        faults.append(
+            Fault(place, f"has more than {MAX_CLASSES:,} classes", "write `task: regression` if it is a number")
+        )
+    if task is Task.BINARY and len(counts) > 2:
+        faults.append(Fault(place, f"has {len(counts)} classes, the task is binary", "write `task: multiclass`"))
+    if positive is not None and positive not in counts:
+        faults.append(
+            Fault("data.positive", f"'{positive}' is not a class of {place}", f"use one of {list(counts)[:5]}")
+        )
+    rare = [level for level, count in counts.items() if count < 2]
+    if rare and len(counts) >= 2:
+        faults.append(
+            Fault(
+                place,
+                f"class '{rare[0]}' has one row" + (f" ({len(rare)} such classes)" * (len(rare) > 1)),
+                "add rows of it, or drop it: a class needs a row to learn from and one to judge",
+            )
+        )
+    classes = _ordered(counts, positive) if len(counts) == 2 and not faults else list(counts)
+    return LabelProfile(name, task, tuple(classes), tuple(counts[level] for level in classes)), faults
+
+
+def _ordered(counts: dict[str, int], positive: str | None) -> list[str]:
+    """Return two classes, the positive one last: as told, by meaning (0/1, no/yes), or the rarer."""
+    first, second = counts
+    if positive is None and {first.lower(), second.lower()} in FALSE_FIRST:
+        return [first, second]  # natural order puts 0, false, no and -1 first
+    if positive is None:
+        positive = first if counts[first] < counts[second] else second
+    return [second, first] if positive == first else [first, second]
+
+
+def _natural(text: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text

@@ -1,0 +1,217 @@
+"""Rows of named columns: numbers, true/false, categories, dates and text, in any mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.batch import Batch, Column
+from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.kinds import _columns
+from assay.kinds._label import label_profile
+from assay.parts import Kind
+from assay.profile import ColumnProfile, ColumnSummary, Profile
+from assay.vocabulary import ColumnKind, Task
+
+MIN_ROWS_FOR_ID = 50  # in fewer rows, all values distinct is no sign of an identifier
+TEXT_WORDS = 3.0  # mean words from which distinct strings are sentences, not levels
+
+
+class Tabular(Kind):
+    """Tables; infers what each column holds and drops those that cannot help, with a word about it.
+
+    Example:
+        >>> rows = pa.table({"age": [20, None, 40, 31], "plan": [*"abab"], "left": ["no", "yes", "no", "yes"]})
+        >>> kind = Tabular()
+        >>> profile = kind.profile(kind.summarise(rows, np.arange(4), seed=0), "left", None, {}, None)
+        >>> kind.to_batch(pa.table({"plan": ["b", "z", None], "age": [1, 2, 3]}), profile).columns["plan"].tolist()
+        [1, 2, -1]
+    """
+
+    def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+        return {name: _columns.summarise(table.column(name), row_N, seed) for name in table.column_names}
+
+    def profile(
+        self,
+        summaries: Mapping[str, ColumnSummary],
+        label: str,
+        task: Task | None,
+        declared: Mapping[str, Any],
+        positive: str | None,
+    ) -> Profile:
+        if label not in summaries:
+            raise DataFault.at(f"label '{label}'", "no column has this name", did_you_mean(label, list(summaries)))
+        label_known, faults = label_profile(label, summaries[label], task, positive)
+        faults += [
+            Fault(
+                f"column '{name}'", "is named in `columns` but is not in the data", did_you_mean(name, list(summaries))
+            )
+            for name in declared
+            if name not in summaries
+        ]
+        columns = [
+            _column_profile(name, summary, declared.get(name)) for name, summary in summaries.items() if name != label
+        ]
+        faults += [fault for column in columns for fault in _column_faults(column, summaries[column.name])]
+        if not any(not column.dropped for column in columns):
+            reasons = "; ".join(f"'{column.name}': {column.dropped}" for column in columns[:5]) or "there are none"
+            faults.append(
+                Fault(
+                    "columns",
+                    f"none is left to learn from ({reasons})",
+                    "add columns, or keep one with `columns: {NAME: {kind: …}}`",
+                )
+            )
+        raise_all(DataFault, faults)
+        return Profile(tuple(columns), label_known, summaries[label].num_rows)
+
+    def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
+        columns: dict[str, np.ndarray] = {}
+        faults = []
+        for column in profile.used:
+            if column.name not in table.column_names:
+                faults.append(Fault(f"column '{column.name}'", f"is missing, expected {column.kind.value} values"))
+                continue
+            found = _columns.to_array(table.column(column.name), column)
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                columns[column.name] = found
+        y_N = _label_array(table, profile, faults)
+        raise_all(DataFault, faults)
+        meaning = {column.name: Column(column.kind, len(column.levels)) for column in profile.used}
+        row_N = np.arange(table.num_rows) if row_N is None else row_N
+        return Batch(columns, meaning, row_N, y_N, num_classes=len(profile.label.classes))
+
+    def default_steps(self, wants: str) -> tuple[str, ...]:
+        if wants == "codes":
+            return ("datetime_parts", "ordinal", "hashed_text")
+        return ("datetime_parts", "impute", "scale", "one_hot", "hashed_text")
+
+
+def _label_array(table: pa.Table, profile: Profile, faults: list[Fault]) -> np.ndarray | None:
+    label = profile.label
+    if label.name not in table.column_names:
+        return None
+    column = table.column(label.name)
+    if label.task is Task.REGRESSION:
+        found = _columns.to_array(column, ColumnProfile(label.name, ColumnKind.NUMERIC))
+        if isinstance(found, Fault):
+            faults.append(replace(found, place=f"label '{label.name}'"))
+            return None
+        return found
+    code_N = _columns.to_codes(_columns.canonical_text(_columns.stored(column)), label.classes).astype(np.int64)
+    unseen_N = code_N == len(label.classes)
+    if unseen_N.any():
+        first = int(np.flatnonzero(unseen_N)[0])
+        faults.append(
+            Fault(
+                f"label '{label.name}'",
+                f"{int(unseen_N.sum()):,} of {len(code_N):,} rows have a class "
+                f"that training rows lack (first: {column[first].as_py()!r} in row {first})",
+            )
+        )
+        return None
+    return code_N
+
+
+def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnProfile:
+    kind = declared.kind if declared is not None and declared.kind is not None else None
+    told = kind is not None
+    kind = kind or _infer(summary)
+    dropped = "left out by the experiment file" if declared is not None and declared.drop else ""
+    if not dropped:
+        dropped = _hopeless(summary) or ("" if told else _id_like(summary, kind))
+    levels = _ordered_levels(summary) if kind is ColumnKind.CATEGORY else ()
+    numeric = kind in (ColumnKind.NUMERIC, ColumnKind.DATETIME) and summary.moments.count > 0
+    moments = summary.moments
+    return ColumnProfile(
+        name,
+        kind,
+        dropped,
+        summary.num_rows,
+        summary.num_missing,
+        whole=summary.num_whole == summary.num_present and kind is ColumnKind.NUMERIC,
+        mean=moments.mean if numeric else None,
+        std=moments.std if numeric else None,
+        low=moments.low if numeric else None,
+        high=moments.high if numeric else None,
+        levels=tuple(level for level, _ in levels),
+        level_counts=tuple(count for _, count in levels),
+        sample=() if dropped else tuple(value if _is_finite(value) else None for _, value in summary.sample),
+    )
+
+
+def _infer(summary: ColumnSummary) -> ColumnKind:
+    present = summary.num_present
+    if present == 0:
+        return ColumnKind.NUMERIC
+    if "boolean" in summary.stored or ("string" in summary.stored and summary.num_booleans == present):
+        return ColumnKind.BOOLEAN
+    if summary.num_datetimes == present:
+        return ColumnKind.DATETIME
+    if summary.num_numbers == present:
+        return ColumnKind.NUMERIC
+    mean_words = summary.num_words / present
+    if mean_words >= TEXT_WORDS and summary.num_distinct > 0.5 * present:
+        return ColumnKind.TEXT
+    return ColumnKind.CATEGORY
+
+
+def _hopeless(summary: ColumnSummary) -> str:
+    if not summary.num_present:
+        return "every value is missing"
+    if summary.num_distinct <= 1 and not summary.num_missing:
+        return "every value is the same"
+    return ""
+
+
+def _id_like(summary: ColumnSummary, kind: ColumnKind) -> str:
+    if summary.num_present < MIN_ROWS_FOR_ID:
+        return ""
+    distinct_share = summary.num_distinct / summary.num_present
+    if kind is ColumnKind.CATEGORY and distinct_share > 0.95:
+        return "nearly every value is different, like an identifier"
+    counts_up = summary.num_whole == summary.num_present and summary.increasing and distinct_share > 0.95
+    if kind is ColumnKind.NUMERIC and counts_up:
+        return "whole numbers that grow with the row, like an identifier"
+    return ""
+
+
+def _ordered_levels(summary: ColumnSummary) -> list[tuple[str, int]]:
+    return sorted(summary.counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _column_faults(column: ColumnProfile, summary: ColumnSummary) -> list[Fault]:
+    place = f"column '{column.name}'"
+    if column.dropped:
+        return []
+    if "other" in summary.stored:
+        return [
+            Fault(
+                place,
+                "holds lists, structs or bytes, expected numbers, text, dates or true/false",
+                f"flatten it, or write `columns: {{{column.name}: {{drop: true}}}}`",
+            )
+        ]
+    if column.kind is ColumnKind.NUMERIC and summary.num_infinite:
+        return [
+            Fault(
+                place,
+                f"{summary.num_infinite:,} of {summary.num_rows:,} training rows are infinite "
+                f"(first: row {summary.first_infinite_row})",
+                "replace them by missing values, or drop these rows",
+            )
+        ]
+    if column.kind is ColumnKind.NUMERIC and summary.num_numbers < summary.num_present:
+        count = summary.num_present - summary.num_numbers
+        return [Fault(place, f"{count:,} of {summary.num_rows:,} values are not numbers", "declare it as `category`")]
+    return []
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or bool(np.isfinite(value))

@@ -1,0 +1,79 @@
+"""Paths as people write them, turned into the files they mean: files, folders, globs, lists and URIs."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import posixpath
+from collections.abc import Sequence
+
+import pyarrow.fs as pafs
+
+from assay.errors import AssayError, DataFault, did_you_mean
+
+REMOTE = "://"
+
+
+def expand(paths: Sequence[str], endings: tuple[str, ...]) -> list[str]:
+    """Return every file that `paths` mean, in a fixed order: as listed, folders and globs sorted by name.
+
+    Raises:
+        DataFault: a path means no file, or a file is empty.
+    """
+    files: list[str] = []
+    for path in paths:
+        found = _remote(path, endings) if REMOTE in path else _local(path, endings)
+        if not found:
+            raise _nothing(path, endings)
+        files += found
+    return files
+
+
+def _local(path: str, endings: tuple[str, ...]) -> list[str]:
+    path = os.path.expanduser(path)
+    if os.path.isdir(path):
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+        chosen = [
+            name for name in found if name.endswith(endings) and not os.path.basename(name).startswith((".", "_"))
+        ]
+    else:
+        chosen = glob.glob(path, recursive=True) if glob.has_magic(path) else [path] * os.path.isfile(path)
+    for name in chosen:
+        if os.path.getsize(name) == 0:
+            raise DataFault.at(name, "is empty (0 bytes)", "give a file with a header and rows")
+    return sorted(chosen)
+
+
+def _remote(uri: str, endings: tuple[str, ...]) -> list[str]:
+    scheme = uri.split(REMOTE)[0]
+    try:
+        file_system, path = pafs.FileSystem.from_uri(uri.partition("*")[0] if "*" in uri else uri)
+        if "*" in uri:
+            base = posixpath.dirname(path)
+            pattern = posixpath.join(base, uri.split(base, 1)[1].lstrip("/"))
+            infos = file_system.get_file_info(pafs.FileSelector(base, recursive=True))
+            chosen = [info for info in infos if fnmatch.fnmatch(info.path, pattern)]
+        else:
+            info = file_system.get_file_info(path)
+            folder = info.type == pafs.FileType.Directory
+            chosen = file_system.get_file_info(pafs.FileSelector(path, recursive=True)) if folder else [info]
+            chosen = [info for info in chosen if not folder or info.path.endswith(endings)]
+    except (OSError, ValueError) as error:
+        raise DataFault.at(
+            uri, f"cannot be listed ({error})", "check the address, the credentials and the network"
+        ) from None
+    files = [info for info in chosen if info.type == pafs.FileType.File]
+    for info in files:
+        if info.size == 0:
+            raise DataFault.at(uri, f"file {info.path} is empty (0 bytes)", "give a file with a header and rows")
+    prefix = "" if scheme == "file" else f"{scheme}{REMOTE}"
+    return sorted(prefix + info.path for info in files)
+
+
+def _nothing(path: str, endings: tuple[str, ...]) -> AssayError:
+    folder = os.path.dirname(path) or "."
+    near = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    fix = did_you_mean(os.path.basename(path), near) if near and len(near) < 200 else "check the path"
+    what = f"no file ends in {' or '.join(endings)} there" if os.path.isdir(path) else "no such file"
+    return DataFault.at(path, what, fix)

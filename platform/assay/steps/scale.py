@@ -1,0 +1,64 @@
+"""Numbers centred on the training mean and divided by the training deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from assay.batch import Batch
+from assay.parts import Json, Step
+from assay.profile import Moments
+from assay.spec.strict import Strict
+from assay.vocabulary import ColumnKind
+
+
+class Scale(Step):
+    """Standardises numeric columns to float32; constant ones become 0, NaN stays.
+
+    Example:
+        >>> from assay.batch import from_matrix
+        >>> batch = from_matrix(np.array([[1.0], [3.0]]))
+        >>> Scale().apply(Scale().measure(batch), batch).matrix()[:, 0].tolist()
+        [-1.0, 1.0]
+    """
+
+    takes = frozenset({ColumnKind.NUMERIC})
+
+    class Params(Strict):
+        limit: float = Field(8.0, gt=0, description="values beyond so many deviations are cut to it")
+
+    def measure(self, batch: Batch) -> Json:
+        found = {}
+        for name in batch.names(*self.takes):
+            x_ND = batch.columns[name].reshape(len(batch), -1).astype(np.float64)
+            moments = [Moments.of(x_N[~np.isnan(x_N)]) for x_N in x_ND.T]
+            found[name] = [{"count": entry.count, "mean": entry.mean, "m2": entry.m2} for entry in moments]
+        return found
+
+    def merge(self, states: Sequence[Json]) -> Json:
+        merged = states[0]
+        for state in states[1:]:
+            merged = {
+                name: [_merge(left, right) for left, right in zip(merged[name], state[name], strict=True)]
+                for name in merged
+            }
+        return merged
+
+    def apply(self, state: Json, batch: Batch) -> Batch:
+        columns = {}
+        for name, known in state.items():
+            x_N = batch.columns[name]
+            mean_D = np.array([entry["mean"] for entry in known])
+            std_D = np.array([Moments(**entry).std for entry in known])
+            # A deviation at the level of rounding is no deviation: dividing by it would blow noise up.
+            gain_D = np.where(std_D > 1e-12 * (1 + np.abs(mean_D)), 1 / np.maximum(std_D, 1e-300), 0.0)
+            scaled = (x_N - (mean_D if x_N.ndim == 2 else mean_D[0])) * (gain_D if x_N.ndim == 2 else gain_D[0])
+            columns[name] = np.clip(scaled, -self.params.limit, self.params.limit).astype(np.float32)
+        return batch.with_columns(columns, {name: batch.meaning[name] for name in columns})
+
+
+def _merge(left: Json, right: Json) -> Json:
+    joined = Moments(**left).merge(Moments(**right))
+    return {"count": joined.count, "mean": joined.mean, "m2": joined.m2}

@@ -1,0 +1,32 @@
+"""The door through which MLflow loads our models: `mlflow.pyfunc.load_model("models:/NAME@champion")`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from assay.model import Model
+from assay.store import artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Predictor:
+    """What MLflow calls."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def predict(self, rows: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Return `prediction`, and `probability_CLASS` for each class, with the index of `rows`."""
+        answer: pd.DataFrame = self.model.answer_table(pa.Table.from_pandas(rows, preserve_index=False)).to_pandas()
+        answer.index = rows.index
+        return answer
+
+
+def _load_pyfunc(path: str) -> Predictor:
+    """Load the artifact at `path`; every file is checked first."""
+    return Predictor(artifact.load(Path(path)))

@@ -1,0 +1,110 @@
+"""Proof that an artifact predicts what its model predicted: a fresh process loads it and predicts the same rows.
+
+Run as `python -m assay.store.verify FOLDER`: rows come in as an Arrow stream, predictions go out as safetensors.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from assay.errors import ArtifactFault, AssayError
+from assay.store import artifact
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+REFUSED = ArtifactFault.exit_code
+
+
+def verify(
+    folder: Path,
+    table: pa.Table,
+    expected_NK: np.ndarray,
+    *,
+    imports: Sequence[str] = (),
+    threads: int = 1,
+    tolerance: float = 1e-12,
+    timeout_s: float = 120.0,
+) -> None:
+    """Load the artifact in a fresh process, predict the rows of `table` and compare with `expected_NK`.
+
+    `imports` are modules of your own that hold parts of the model; `threads` those that made `expected_NK`, since
+    another number may add up in another order. Nothing is written.
+
+    Raises:
+        ArtifactFault: it does not load, does not predict, or predicts otherwise; says the first row.
+    """
+    found_NK = _predicted(folder, _to_stream(table), imports, threads, timeout_s)
+    if found_NK.shape != expected_NK.shape:
+        raise ArtifactFault.at(str(folder), f"predicts shape {found_NK.shape}, expected {expected_NK.shape}")
+    same_N = np.isclose(found_NK, expected_NK, rtol=tolerance, atol=tolerance, equal_nan=True).all(axis=1)
+    if not same_N.all():
+        row = int(np.flatnonzero(~same_N)[0])
+        raise ArtifactFault.at(
+            str(folder),
+            f"predicts otherwise once reloaded: row {row} gives {found_NK[row]}, expected {expected_NK[row]}",
+            "this is a fault of an algorithm's `files` and `load`, or of a library version; report it",
+        )
+
+
+def _predicted(folder: Path, rows: bytes, imports: Sequence[str], threads: int, timeout_s: float) -> np.ndarray:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", __name__, str(folder), *imports],
+            input=rows,
+            capture_output=True,
+            env=environment,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ArtifactFault.at(str(folder), f"did not answer within {timeout_s:g} s in a fresh process") from None
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise ArtifactFault.at(str(folder), f"does not load in a fresh process: {said[-2_000:]}")
+    try:
+        prediction_NK: np.ndarray = load(ended.stdout)["prediction_NK"]
+    except (SafetensorError, KeyError) as error:
+        raise ArtifactFault.at(str(folder), f"gave no predictions in a fresh process ({error})") from None
+    return prediction_NK
+
+
+def _to_stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def main(folder: str, *imports: str) -> int:
+    """Answer for one artifact; what libraries print goes to stderr."""
+    import importlib
+
+    from safetensors.numpy import save
+
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    for module in imports:
+        importlib.import_module(module)
+    try:
+        table = pa.ipc.open_stream(sys.stdin.buffer.read()).read_all()
+        prediction_NK = artifact.load(Path(folder)).predict(table)
+    except AssayError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    with os.fdopen(answer, "wb") as out:
+        out.write(save({"prediction_NK": np.asarray(prediction_NK, order="C")}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

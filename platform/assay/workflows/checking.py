@@ -1,0 +1,73 @@
+"""Check an experiment whole, before anything starts: its keys, and every part that it names with its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay import catalog
+from assay.errors import Fault, SpecFault, raise_all
+from assay.spec import Experiment, Located, check, read_yaml
+from assay.spec.reading import schema_faults
+from assay.vocabulary import Shelf
+
+Address = tuple[str | int, ...]
+
+
+def read_experiment(file: str | Path) -> Experiment:
+    """Read and check an experiment file.
+
+    Raises:
+        SpecFault: every fault of the file at once, each with its line and column.
+    """
+    return checked(read_yaml(file))
+
+
+def checked(tree: Located) -> Experiment:
+    """Return the experiment of a tree, or raise all its faults at once."""
+    experiment, faults = check(tree)
+    if isinstance(tree.plain, dict):
+        told = {fault.place for fault in faults}
+        faults += [fault for fault in _part_faults(tree) if fault.place not in told]
+    raise_all(SpecFault, faults)
+    assert experiment is not None
+    return experiment
+
+
+def _part_faults(tree: Located) -> list[Fault]:
+    """Return what is wrong with the parts that are named, as far as the tree is well-formed enough to tell."""
+    faults: list[Fault] = []
+    for shelf, path, key, params, params_path in _named(tree.plain):
+        try:
+            part = catalog.find(shelf, key)
+        except SpecFault as error:
+            faults += [Fault(tree.place(path), fault.found, fault.fix) for fault in error.faults]
+            continue
+        try:
+            part.Params.model_validate(params)
+        except ValidationError as error:
+            faults += schema_faults(error, tree, params_path, part.Params)
+    return faults
+
+
+def _named(plain: dict[str, Any]) -> Iterator[tuple[Shelf, Address, str, dict[str, Any], Address]]:
+    """Yield each part that the tree names: shelf, place of its name, key, settings, place of the settings."""
+    for word, shelf in (("algorithms", Shelf.ALGORITHMS), ("steps", Shelf.STEPS), ("ensembles", Shelf.ENSEMBLES)):
+        entries = plain.get(word)
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(entry, str):
+                yield shelf, (word, index), entry, {}, (word, index)
+            elif isinstance(entry, dict) and isinstance(entry.get("name"), str):
+                params = entry.get("params") if isinstance(entry.get("params"), dict) else {}
+                yield shelf, (word, index, "name"), entry["name"], params or {}, (word, index, "params")
+    for word, shelf in (("split", Shelf.SPLITS), ("search", Shelf.SEARCHES)):
+        entry = plain.get(word)
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            params = entry.get("params") if isinstance(entry.get("params"), dict) else {}
+            yield shelf, (word, "name"), entry["name"], params or {}, (word, "params")
+    for word, shelf in (("metric", Shelf.METRICS), ("kind", Shelf.KINDS)):
+        if isinstance(plain.get(word), str):
+            yield shelf, (word,), plain[word], {}, (word,)

@@ -1,0 +1,225 @@
+"""From finished trials to a leaderboard: out-of-fold evidence, ensembles judged as trials are, paired intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from assay import catalog
+from assay.batch import Batch
+from assay.engines.fleet import Failure, Fleet, Task, predictions_of
+from assay.engines.search import Plan, Tell, TrialRecord
+from assay.engines.trial import algorithm_of, fit_fold
+from assay.evaluation.bootstrap import gain_interval, interval, row_counts
+from assay.evaluation.leaderboard import Entry, ranked
+from assay.parts import Evidence, Learned, Metric
+from assay.seeds import child
+from assay.spec import PartSpec
+from assay.store.runs import Run
+from assay.vocabulary import EntryKind, Shelf
+from assay.vocabulary import Task as TaskWord
+from assay.workflows.choices import BASELINE
+
+MAX_MEMBERS = 16  # trials that ensembles may draw from: the best of each family, then the best of all
+NUM_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Combined:
+    """An ensemble that was judged, and what it learned from all rows."""
+
+    task: Task
+    learned: Learned
+
+
+@dataclass(frozen=True)
+class Board:
+    """The leaderboard and what stands behind each row."""
+
+    entries: tuple[Entry, ...]
+    trials: Mapping[str, TrialRecord]
+    ensembles: Mapping[str, Combined]
+    members: tuple[str, ...]  # names of the trials that ensembles were given, the best first
+
+
+def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Batch, task: TaskWord) -> Evidence:
+    """Bring the out-of-fold predictions of complete trials together, the best trial first."""
+    held_N = plan.fold_N >= 0
+    complete = [record for record in records if record.ended == "complete"]
+    shape = (len(complete), len(plan.fold_N), max(batch.num_classes, 1))
+    prediction_MNK = np.zeros(shape, np.float32)
+    for place, record in enumerate(complete):
+        for fold in range(plan.num_folds):
+            found = run.read_arrays(Run.fold_name(record.number, fold))
+            prediction_MNK[place, plan.fold_N == fold] = found["prediction"]
+    names = tuple(record.name for record in complete)
+    evidence = Evidence(names, prediction_MNK[:, held_N], batch.label_N[held_N], plan.fold_N[held_N], task, plan.metric)
+    gain_M = np.array([plan.metric.gain(plan.metric.score(evidence.y_N, p_NK)) for p_NK in evidence.prediction_MNK])
+    return members_at(evidence, np.argsort(-gain_M, kind="stable").tolist())
+
+
+def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
+    """Return the evidence of some members, in that order."""
+    return replace(
+        evidence,
+        names=tuple(evidence.names[place] for place in places),
+        prediction_MNK=evidence.prediction_MNK[list(places)],
+    )
+
+
+def chosen_members(evidence: Evidence, family_of: Mapping[str, str]) -> list[int]:
+    """Return the places of the members that ensembles get: the best of each family, then the best of all."""
+    best_of: dict[str, int] = {}
+    for place, name in enumerate(evidence.names):
+        best_of.setdefault(family_of[name], place)
+    first = sorted(best_of.values())[:MAX_MEMBERS]
+    others = [place for place in range(len(evidence.names)) if place not in first]
+    return sorted(first + others[: MAX_MEMBERS - len(first)])
+
+
+def judge(
+    records: Sequence[TrialRecord],
+    specs: Sequence[PartSpec],
+    run: Run,
+    plan: Plan,
+    batch: Batch,
+    task: TaskWord,
+    refs: Mapping[str, Any],
+    num_cpus: int,
+    tell: Tell,
+) -> Board:
+    """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
+    evidence = evidence_of(records, run, plan, batch, task)
+    trials = {record.name: record for record in records}
+    family_of = {name: record.proposal.algorithm for name, record in trials.items()}
+    given = members_at(evidence, chosen_members(evidence, family_of))
+    weight_BN = row_counts(len(evidence.y_N), NUM_RESAMPLES, child(plan.seed, "leaderboard"))
+    scored = _Scored(plan.metric, evidence.y_N, weight_BN)
+    baseline = _baseline(plan, batch, scored)
+    rows = [
+        _trial_entry(trials[name], scored.entry(name, EntryKind.TRIAL, evidence.prediction_MNK[place]))
+        for place, name in enumerate(evidence.names)
+    ]
+    costs = {row.name: row for row in rows}
+    ensembles: dict[str, Combined] = {}
+    if len(given.names) > 1 and specs:
+        found = _learn(specs, given, plan, refs, num_cpus, tell)
+        for name, (combined, prediction_NK) in found.items():
+            ensembles[name] = combined
+            used = combined.task.part.used(combined.learned, len(given.names))
+            rows.append(
+                _ensemble_entry(
+                    scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), [costs[given.names[place]] for place in used]
+                )
+            )
+    entries = scored.with_gaps(ranked([*rows, baseline], plan.metric))
+    return Board(tuple(entries), trials, ensembles, given.names)
+
+
+class _Scored:
+    """Scores and intervals on the same resampled rows, so that gaps between rows of the board are paired."""
+
+    def __init__(self, metric: Metric, y_N: np.ndarray, weight_BN: np.ndarray) -> None:
+        self.metric, self.y_N, self.weight_BN = metric, y_N, weight_BN
+        self.score_B: dict[str, np.ndarray] = {}
+
+    def entry(self, name: str, kind: EntryKind, prediction_NK: np.ndarray) -> Entry:
+        self.score_B[name] = self.metric.resampled(self.y_N, prediction_NK, self.weight_BN)
+        found = interval(float(self.metric.score(self.y_N, prediction_NK)), self.score_B[name])
+        return Entry(name, kind, found.score, found.low, found.high)
+
+    def with_gaps(self, entries: Sequence[Entry]) -> list[Entry]:
+        best = self.score_B[entries[0].name]
+        gaps = [gain_interval(self.metric, best, self.score_B[entry.name]) for entry in entries]
+        return [
+            replace(entry, gap_low=low, gap_high=high) if place else entry
+            for place, (entry, (low, high)) in enumerate(zip(entries, gaps, strict=True))
+        ]
+
+
+def _baseline(plan: Plan, batch: Batch, scored: _Scored) -> Entry:
+    """Judge the dummy on the same folds: what anything must beat."""
+    algorithm = algorithm_of(BASELINE, {})
+    held_N = plan.fold_N >= 0
+    prediction_NK = np.zeros((len(batch), max(batch.num_classes, 1)), np.float32)
+    for fold in range(plan.num_folds):
+        train_N, fold_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
+        _, prediction_NK[fold_N] = fit_fold(algorithm, batch, train_N, fold_N, fold, plan.seed, 1, plan.metric)
+    return scored.entry(BASELINE, EntryKind.BASELINE, prediction_NK[held_N])
+
+
+def _trial_entry(record: TrialRecord, entry: Entry) -> Entry:
+    return replace(
+        entry,
+        fit_s=float(np.mean([fold.fit_s for fold in record.folds])),
+        predict_us_per_row=float(np.mean([fold.predict_us_per_row for fold in record.folds])),
+        num_rows=max(fold.num_rows for fold in record.folds),
+        params=record.proposal.params,
+        note=_cap_note(record),
+    )
+
+
+def _cap_note(record: TrialRecord) -> str:
+    cap = catalog.find(Shelf.ALGORITHMS, record.proposal.algorithm).row_cap
+    rows = max(fold.num_rows for fold in record.folds)
+    return f"fitted on a sample of {rows:,} rows" if cap is not None and rows >= cap else ""
+
+
+def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
+    return replace(
+        entry,
+        fit_s=sum(member.fit_s for member in members),
+        predict_us_per_row=sum(member.predict_us_per_row for member in members),
+        num_rows=max(member.num_rows for member in members),
+        note=f"{len(members)} members: " + ", ".join(member.name for member in members),
+    )
+
+
+def _learn(
+    specs: Sequence[PartSpec], given: Evidence, plan: Plan, refs: Mapping[str, Any], num_cpus: int, tell: Tell
+) -> dict[str, tuple[Combined, np.ndarray]]:
+    """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
+    fleet = Fleet(max(1, min(num_cpus // plan.threads, 8)), plan.threads, given, refs)
+    tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
+    try:
+        outcomes = fleet.learn(tasks, child(plan.seed, "ensembles"))
+    finally:
+        fleet.close()
+    found: dict[str, tuple[Combined, np.ndarray]] = {}
+    stride = plan.num_folds + 1
+    for place, spec in enumerate(specs):
+        name = ensemble_name(spec)
+        learned = outcomes[place * stride : (place + 1) * stride]
+        failures = [outcome.reason for outcome in learned if isinstance(outcome, Failure)]
+        if failures:
+            tell("ensemble", {"name": name, "failed": failures[0]})
+            continue
+        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given)
+        whole = learned[-1]
+        assert isinstance(whole, Learned)
+        found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
+        tell("ensemble", {"name": name, "score": float(plan.metric.score(given.y_N, prediction_NK))})
+    return found
+
+
+def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Evidence) -> np.ndarray:
+    prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
+    for fold, state in enumerate(learned):
+        assert isinstance(state, Learned)
+        held_N = given.fold_N == fold
+        prediction_NK[held_N] = predictions_of(task, state, given.prediction_MNK[:, held_N])
+    return prediction_NK
+
+
+def ensemble_name(spec: PartSpec) -> str:
+    """Return the name on the leaderboard: the key, and the settings that were given.
+
+    Example:
+        >>> ensemble_name(PartSpec(name="vote", params={"voting": "hard"}))
+        'vote(voting=hard)'
+    """
+    settings = ", ".join(f"{key}={value}" for key, value in spec.params.items())
+    return f"{spec.name}({settings})" if settings else spec.name

@@ -1,0 +1,209 @@
+"""From an experiment to what the search needs: rows read, divided, profiled, and turned into batches once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay import catalog
+from assay.batch import Batch
+from assay.engines import loading, objects
+from assay.errors import DataFault, did_you_mean
+from assay.model import Recipe, StepState
+from assay.parts import Kind, Split, Step
+from assay.profile import Profile
+from assay.seeds import child
+from assay.spec import ColumnSpec, Experiment, PartSpec
+from assay.vocabulary import ColumnKind, Shelf, Task
+from assay.workflows.choices import split_key
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of an experiment, divided: training rows in memory, test rows kept apart until the end."""
+
+    train: pa.Table
+    test: pa.Table
+    train_row_N: np.ndarray  # ids in file order
+    test_row_N: np.ndarray
+    train_ref: Any  # the training table in the object store
+    fold_N: np.ndarray
+    split: Split
+    profile: Profile
+
+
+def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -> Rows:
+    """Read, divide and profile the rows of an experiment.
+
+    `memory` gives `train` (and `test`) as DataFrames, Arrow tables or Ray Datasets instead of files.
+
+    Raises:
+        DataFault: the data cannot be read, or cannot be learned from.
+    """
+    memory = memory or {}
+    table = _table(memory.get("train"), experiment.data.train, experiment)
+    given = memory.get("test") is not None or experiment.data.test is not None
+    test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
+    table = _labelled(table, experiment)
+    row_N = np.arange(table.num_rows)
+    key = split_key(experiment, _looks_like_classes(table, experiment))
+    split: Split = catalog.make(Shelf.SPLITS, key)
+    test_mask_N = np.zeros(len(row_N), bool)
+    guide_N = _guide(table, split, experiment)
+    if test is None:
+        seed = child(experiment.seed, "test")
+        test_mask_N = split.test_rows(row_N, guide_N, experiment.split.test_fraction, seed)
+        test = table.filter(pa.array(test_mask_N))
+    else:
+        test = _labelled(test, experiment)
+    train = table.filter(pa.array(~test_mask_N)).combine_chunks()
+    train_row_N = row_N[~test_mask_N]
+    train_ref = objects.put(train)
+    profile = profile_rows(experiment, train_ref, train_row_N)
+    fold_guide_N = None if guide_N is None else guide_N[~test_mask_N]
+    fold_N = split.folds(train_row_N, fold_guide_N, experiment.split.folds, child(experiment.seed, "folds"))
+    _check_folds(fold_N, experiment)
+    test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
+    return Rows(train, test, train_row_N, test_row_N, train_ref, fold_N, split, profile)
+
+
+def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Table:
+    if given is not None:
+        return loading.from_memory(given)
+    listed = [paths] if isinstance(paths, str) else paths
+    return loading.load(listed, experiment.data.format)
+
+
+def _labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
+    """Return the rows that have a label; rows without one are a fault unless the file says to drop them."""
+    label = experiment.data.label
+    for word, name in (("label", label), ("group", experiment.data.group), ("time", experiment.data.time)):
+        if name is not None and name not in table.column_names:
+            raise DataFault.at(f"data.{word}", f"no column is named '{name}'", did_you_mean(name, table.column_names))
+    missing = _missing(table.column(label))
+    count = pc.sum(missing).as_py() or 0
+    if count == 0:
+        return table
+    if count == table.num_rows:
+        raise DataFault.at(f"label '{label}'", "every row is missing", "choose another label")
+    if experiment.data.missing_label == "error":
+        first = int(np.flatnonzero(np.asarray(missing))[0])
+        raise DataFault.at(
+            f"label '{label}'",
+            f"{count:,} of {table.num_rows:,} rows are missing (first: row {first})",
+            "fill them in, or write `data: {missing_label: drop}`",
+        )
+    return table.filter(pc.invert(missing))
+
+
+def _missing(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    null = array.is_null(nan_is_null=True)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return pc.or_(null, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), False))
+    return null
+
+
+def _looks_like_classes(table: pa.Table, experiment: Experiment) -> bool:
+    """Whether the label has few values, so that folds should hold them in proportion."""
+    if experiment.task is not None:
+        return experiment.task is not Task.REGRESSION
+    return bool(pc.count_distinct(table.column(experiment.data.label)).as_py() <= 20)
+
+
+def _guide(table: pa.Table, split: Split, experiment: Experiment) -> np.ndarray | None:
+    """Return what a split looks at, as sortable numbers."""
+    if not split.needs:
+        return None
+    name = {"label": experiment.data.label, "group": experiment.data.group, "time": experiment.data.time}[split.needs]
+    if name is None:
+        raise DataFault.at(
+            f"data.{split.needs}", "is not set, the split needs it", f"write `data: {{{split.needs}: COLUMN}}`"
+        )
+    column = table.column(name).combine_chunks()
+    if split.needs == "time":
+        if column.null_count:
+            raise DataFault.at(
+                f"column '{name}'", f"{column.null_count:,} rows have no time", "fill them in or drop them"
+            )
+        order: np.ndarray = pc.rank(column, tiebreaker="dense").to_numpy()
+        return order
+    codes: np.ndarray = pc.fill_null(pc.dictionary_encode(column).indices, -1).to_numpy(zero_copy_only=False)
+    return codes
+
+
+def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> Profile:
+    """Profile training rows in one parallel pass."""
+    kind = experiment.kind or "tabular"
+    summaries = loading.summarise(kind, table_ref, len(row_N), row_N, child(experiment.seed, "profile"))
+    declared = dict(experiment.columns)
+    if experiment.data.group is not None:  # which group a row belongs to says nothing about rows of new groups
+        declared[experiment.data.group] = ColumnSpec(drop=True)
+    part: Kind = catalog.make(Shelf.KINDS, kind)
+    return part.profile(summaries, experiment.data.label, experiment.task, declared, experiment.data.positive)
+
+
+def _check_folds(fold_N: np.ndarray, experiment: Experiment) -> None:
+    empty = set(range(experiment.split.folds)) - set(np.unique(fold_N).tolist())
+    if empty:
+        raise DataFault.at(
+            "split.folds",
+            f"{experiment.split.folds} folds of {len(fold_N)} training rows leave {len(empty)} empty",
+            "ask for fewer folds, or give more rows or groups",
+        )
+
+
+def recipe_for(wants: str, experiment: Experiment) -> str:
+    """Return the name of the recipe that feeds algorithms which want this."""
+    return wants if experiment.steps == "auto" else "steps"
+
+
+def make_batches(
+    experiment: Experiment, rows: Rows, wanted: Sequence[str]
+) -> tuple[dict[str, Recipe], dict[str, Batch]]:
+    """Learn each recipe on the training rows and apply it, once for all trials."""
+    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
+    raw = kind.to_batch(rows.train, rows.profile, rows.train_row_N)
+    recipes, batches = {}, {}
+    for wants in wanted:
+        name = recipe_for(wants, experiment)
+        if name in recipes:
+            continue
+        steps = _steps(experiment, kind, wants)
+        recipes[name], batches[name] = learn_recipe(steps, raw)
+    return recipes, batches
+
+
+def _steps(experiment: Experiment, kind: Kind, wants: str) -> list[PartSpec]:
+    if experiment.steps == "auto":
+        return [PartSpec(name=key) for key in kind.default_steps(wants)]
+    return list(experiment.steps)
+
+
+def learn_recipe(steps: Sequence[PartSpec], batch: Batch) -> tuple[Recipe, Batch]:
+    """Measure and apply steps in order; those that find no column to change are left out.
+
+    Raises:
+        DataFault: text or datetime columns are left that no algorithm can read.
+    """
+    learned = []
+    for spec in steps:
+        step: Step = catalog.make(Shelf.STEPS, spec.name, spec.params)
+        if not batch.names(*step.takes):
+            continue
+        state = step.merge([step.measure(batch)])
+        learned.append(StepState(spec.name, spec.params, state))
+        batch = step.apply(state, batch)
+    rough = batch.names(ColumnKind.TEXT, ColumnKind.DATETIME)
+    if rough:
+        raise DataFault.at(
+            "steps",
+            f"leave columns that are not numbers: {', '.join(rough)}",
+            "add `datetime_parts` or `hashed_text`, or drop the columns",
+        )
+    return Recipe(tuple(learned)), batch.packed()

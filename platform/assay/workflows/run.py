@@ -1,0 +1,294 @@
+"""The main job: from an experiment to a registered model, and taking it up again where it was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from assay import catalog
+from assay.engines import cluster, objects
+from assay.engines.search import Plan, Tell, search
+from assay.errors import ClusterFault, DataFault, SpecFault
+from assay.parts import Json
+from assay.profile import Profile
+from assay.seeds import child
+from assay.spec import Experiment, parse_yaml
+from assay.spec.rendering import render
+from assay.store.runs import Run, Storage
+from assay.store.tracking import Tracking
+from assay.vocabulary import Shelf
+from assay.workflows import choices, finalize
+from assay.workflows.checking import checked
+from assay.workflows.combine import Board, judge
+from assay.workflows.prepare import Rows, make_batches, read_rows, recipe_for
+from assay.workflows.register import register
+
+
+def silent(type: str, data: Json) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one execution has at hand: where it remembers, whom it tells, and the rows it was given in memory."""
+
+    storage: Storage
+    tell: Tell = silent
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
+def start(experiment: Experiment, session: Session) -> Json:
+    """Run an experiment and return its result (see `assay run --json` in docs/experiment-file.md).
+
+    Nothing is written before the data has been read, divided and profiled without a fault.
+
+    Raises:
+        SpecFault, DataFault, ClusterFault, ArtifactFault: see `assay.errors`.
+    """
+    started = time.monotonic()
+    num_cpus = connect(experiment, session.tell)
+    session.tell("reading", {"data": "memory" if session.memory else experiment.data.train})
+    rows = read_rows(experiment, session.memory)
+    check_parts(experiment, rows.profile)
+    run = session.storage.new_run(experiment.experiment)
+    with run.lock():
+        experiment = _keep_memory(experiment, session.memory, run)
+        run.write_text("spec.yaml", render(experiment))
+        run.events.append("run_started", experiment=experiment.experiment)
+        return _execute(run, experiment, rows, num_cpus, session, started)
+
+
+def resume(reference: str, session: Session) -> Json:
+    """Take up a run that was interrupted; what was finished is not done again. A finished run gives its result.
+
+    Raises:
+        SpecFault: no such run.
+        ClusterFault: another process is writing it.
+        DataFault: the data changed since the run began.
+    """
+    started = time.monotonic()
+    run = session.storage.open_run(reference)
+    if not run.exists("spec.yaml"):
+        raise SpecFault.at(
+            f"run '{run.id}'", "stopped before it had written what to do", "start it anew: `assay run FILE`"
+        )
+    if run.exists("result.json") and run.read_json("result.json")["model"] is not None:
+        found: Json = run.read_json("result.json")
+        return found
+    experiment = read_spec(run)
+    with run.lock():
+        num_cpus = connect(experiment, session.tell)
+        session.tell("reading", {"data": experiment.data.train})
+        rows = read_rows(experiment)
+        run.events.append("run_resumed")
+        return _execute(run, experiment, rows, num_cpus, session, started)
+
+
+def read_spec(run: Run) -> Experiment:
+    """Return the experiment of a run."""
+    return checked(parse_yaml(run.read_text("spec.yaml"), f"{run.id}/spec.yaml"))
+
+
+def connect(experiment: Experiment, tell: Tell) -> int:
+    """Join or start Ray as the experiment asks; returns the number of CPUs."""
+    tell("connecting", {"address": experiment.compute.address or "local"})
+    num_cpus = cluster.connect(experiment.compute.address, experiment.compute.cpus)
+    if num_cpus < experiment.compute.threads_per_fit:
+        raise ClusterFault.at(
+            "compute.threads_per_fit",
+            f"is {experiment.compute.threads_per_fit}, the cluster has {num_cpus} CPUs",
+            "lower it, or give compute.cpus",
+        )
+    return num_cpus
+
+
+def check_parts(experiment: Experiment, profile: Profile) -> None:
+    """Check what can be checked only once the task is known."""
+    task = profile.label.task
+    choices.metric_for(experiment, task)
+    choices.ensembles_for(experiment, task)
+    choices.algorithms_for(experiment, task)
+
+
+def _execute(run: Run, experiment: Experiment, rows: Rows, num_cpus: int, session: Session, started: float) -> Json:
+    def tell(type: str, data: Json) -> None:
+        if not data.pop("taken_up", False) and type != "fold":
+            run.events.append(type, **data)
+        session.tell(type, data)
+
+    _same_rows(run, rows)
+    tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
+    warming = threading.Thread(target=tracking.warm, daemon=True)
+    warming.start()
+    tell("profiled", _profiled(rows))
+    plan = make_plan(experiment, rows)
+    wanted = sorted({catalog.find(Shelf.ALGORITHMS, candidate.key).wants for candidate in plan.candidates})
+    recipes, batches = make_batches(experiment, rows, wanted)
+    refs = {name: objects.put(batch) for name, batch in batches.items()}
+    tell(
+        "searching",
+        {
+            "run": run.id,
+            "trials": plan.num_trials,
+            "folds": plan.num_folds,
+            "cpus": num_cpus,
+            "algorithms": [candidate.key for candidate in plan.candidates],
+            "time_budget_s": plan.time_budget_s,
+        },
+    )
+    records = search(plan, run, refs, num_cpus, tell)
+    tell("searched", {"counted": len(records), "ended": _ends(records)})
+    task = rows.profile.label.task
+    any_batch = next(iter(batches.values()))
+    board = judge(records, choices.ensembles_for(experiment, task), run, plan, any_batch, task, refs, num_cpus, tell)
+    model = finalize.build(board, experiment, plan, rows.profile, recipes, refs, num_cpus, run, tell)
+    result = _result(run, experiment, rows, plan, board, session)
+    result["trials"] = {"counted": len(records), **_ends(records)}
+    result["test"] = _open_test(run, model, rows, experiment, tell)
+    finalize.pack(model, run, rows, result["test"])
+    tell("packed", {"folder": str(run.model)})
+    warming.join()
+    result["model"] = register(experiment, run, tracking, result, tell)
+    result["wall_s"] = round(time.monotonic() - started, 2)
+    run.write_json("result.json", result)
+    tell("finished", {"model": result["model"], "wall_s": result["wall_s"]})
+    return result
+
+
+def make_plan(experiment: Experiment, rows: Rows) -> Plan:
+    """Return what the search needs to know."""
+    task = rows.profile.label.task
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
+    recipe_of = {
+        candidate.key: recipe_for(catalog.find(Shelf.ALGORITHMS, candidate.key).wants, experiment)
+        for candidate in candidates
+    }
+    return Plan(
+        candidates,
+        recipe_of,
+        catalog.make(Shelf.SEARCHES, experiment.search.name, experiment.search.params),
+        choices.metric_for(experiment, task),
+        rows.split,
+        rows.fold_N,
+        experiment.split.folds,
+        experiment.search.trials,
+        experiment.search.generation,
+        experiment.search.time_budget_s,
+        experiment.compute.threads_per_fit,
+        child(experiment.seed, "run"),
+    )
+
+
+def _result(run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Board, session: Session) -> Json:
+    chosen = finalize.winner(board)
+    return {
+        "run": run.id,
+        "model": None,
+        "task": rows.profile.label.task.value,
+        "metric": choices.metric_key(experiment, rows.profile.label.task),
+        "greater_is_better": plan.metric.greater_is_better,
+        "winner": chosen.name,
+        "leaderboard": [entry.to_json() for entry in board.entries],
+        "report": None,
+        "storage": str(session.storage.root),
+        "test_rows": rows.test.num_rows,
+        "test_rows_digest": digest_of(rows.test),
+    }
+
+
+def _open_test(run: Run, model: Any, rows: Rows, experiment: Experiment, tell: Tell) -> Json:
+    """Score the test rows; a run that was interrupted after it reads what it wrote, and does not look again."""
+    if run.exists("test.json"):
+        found: Json = run.read_json("test.json")
+        return found
+    test = finalize.score_test(model, rows, choices.metric_key(experiment, model.task), experiment.seed)
+    run.write_json("test.json", test)
+    tell("tested", {"scores": test})
+    return test
+
+
+def _profiled(rows: Rows) -> Json:
+    label = rows.profile.label
+    return {
+        "train_rows": rows.train.num_rows,
+        "test_rows": rows.test.num_rows,
+        "task": label.task.value,
+        "label": label.name,
+        "classes": dict(zip(label.classes, label.class_counts, strict=True)),
+        "columns": {column.name: column.kind.value for column in rows.profile.used},
+        "dropped": {column.name: column.dropped for column in rows.profile.columns if column.dropped},
+    }
+
+
+def _ends(records: Any) -> dict[str, int]:
+    return {
+        how: count
+        for how in ("complete", "stopped", "failed")
+        if (count := sum(record.ended == how for record in records))
+    }
+
+
+def digest_of(table: pa.Table) -> str:
+    """Return a fingerprint of a table's content, whatever its chunks."""
+    found = hashlib.sha256()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
+        writer.write_table(table.replace_schema_metadata(None).combine_chunks(), max_chunksize=PROBE_ROWS)
+    found.update(sink.getvalue())
+    return found.hexdigest()
+
+
+PROBE_ROWS = 65_536
+
+
+def _same_rows(run: Run, rows: Rows) -> None:
+    """Write down the rows' fingerprint and the profile, or check that they are those of the interrupted session."""
+    digest = {"train": digest_of(rows.train), "test": digest_of(rows.test)}
+    if run.exists("rows.json"):
+        if run.read_json("rows.json") != digest:
+            raise DataFault.at(
+                f"run '{run.id}'",
+                "the data changed since the run began",
+                "bring the old data back, or start anew: `assay run FILE`",
+            )
+        return
+    run.write_json("profile.json", rows.profile.to_json())
+    run.write_json("rows.json", digest)
+
+
+def _keep_memory(experiment: Experiment, memory: Mapping[str, Any], run: Run) -> Experiment:
+    """Write rows that were given in memory into the run, so that it can be resumed like any other."""
+    import pyarrow.parquet as pq
+
+    from assay.engines.loading import from_memory
+
+    if not memory:
+        return _absolute(experiment)
+    paths = {}
+    for name, data in memory.items():
+        sink = pa.BufferOutputStream()
+        pq.write_table(from_memory(data), sink)
+        paths[name] = str(run.write_bytes(f"data/{name}.parquet", sink.getvalue().to_pybytes()))
+    data = experiment.data.model_copy(update={**paths, "format": "parquet"})
+    return experiment.model_copy(update={"data": data})
+
+
+def _absolute(experiment: Experiment) -> Experiment:
+    """Return the experiment with local paths made absolute, so that it can be resumed from any folder."""
+
+    def whole(path: Any) -> Any:
+        if isinstance(path, list):
+            return [whole(entry) for entry in path]
+        return path if path is None or "://" in path else str(Path(path).expanduser().absolute())
+
+    data = experiment.data
+    return experiment.model_copy(
+        update={"data": data.model_copy(update={"train": whole(data.train), "test": whole(data.test)})}
+    )

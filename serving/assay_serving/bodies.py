@@ -1,0 +1,65 @@
+"""Reads the body of a request: inflated when it came compressed, and never larger than the limit."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from assay_serving.faults import RequestFault, bad_request
+from assay_serving.settings import MAX_BODY_BYTES
+
+WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+async def read(
+    chunks: AsyncIterator[bytes], encoding: str = "", length: str = "", max_bytes: int = MAX_BODY_BYTES
+) -> bytes:
+    """Return the whole body, given the headers Content-Encoding and Content-Length.
+
+    Raises:
+        RequestFault: 413 as soon as it is known to be too large; 415 for an encoding we do not know; 400 when the
+            compressed bytes are broken.
+    """
+    encoding = encoding.strip().lower()
+    if encoding not in ("", "identity", *WINDOW_BITS):
+        raise RequestFault(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Encoding '{encoding}' is not supported; send the body plain, gzip or deflate",
+        )
+    if length.isdecimal() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+    compressed = _Inflater(encoding) if encoding in WINDOW_BITS else None
+    body = bytearray()
+    async for chunk in chunks:
+        body += compressed.add(chunk, max_bytes + 1 - len(body)) if compressed else chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    if compressed:
+        compressed.finish()
+    return bytes(body)
+
+
+class _Inflater:
+    """Inflates chunk by chunk, and stops at the limit instead of filling the memory."""
+
+    def __init__(self, encoding: str) -> None:
+        self._stream = zlib.decompressobj(WINDOW_BITS[encoding])
+
+    def add(self, chunk: bytes, max_bytes: int) -> bytes:
+        try:
+            return self._stream.decompress(chunk, max_bytes)
+        except zlib.error as error:
+            raise bad_request(f"the compressed body is broken ({error})") from None
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise bad_request("the compressed body is cut off")
+
+
+def _too_large(max_bytes: int) -> RequestFault:
+    size = f"{max_bytes / 2**20:.0f} MiB" if max_bytes >= 2**20 else f"{max_bytes:,} bytes"
+    return RequestFault(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is larger than {size}; send fewer rows at a time, or use `assay predict` for a whole file",
+    )

@@ -1,0 +1,65 @@
+"""Every error of the server is JSON, `{"error": "…"}`, whatever went wrong and wherever: that is what clients parse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from assay.errors import DataFault
+
+log = logging.getLogger("assay_serving")
+
+
+class RequestFault(Exception):
+    """A request that cannot be answered; the status and the text are for the client."""
+
+    def __init__(self, status: HTTPStatus, error: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.error = error
+        self.headers = dict(headers or {})
+        super().__init__(error)
+
+
+def bad_request(error: str) -> RequestFault:
+    """Return the fault of a request that is not what the protocol says."""
+    return RequestFault(HTTPStatus.BAD_REQUEST, error)
+
+
+def error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the one form of all errors."""
+    return JSONResponse({"error": error}, status, headers)
+
+
+def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
+    """Answer every exception of `app` in our form; `headers()` go with the answers to unforeseen ones."""
+
+    @app.exception_handler(RequestFault)
+    async def on_request_fault(_: Request, fault: RequestFault) -> JSONResponse:
+        return error_response(fault.status, fault.error, fault.headers)
+
+    @app.exception_handler(DataFault)
+    async def on_data_fault(_: Request, fault: DataFault) -> JSONResponse:
+        return error_response(HTTPStatus.BAD_REQUEST, str(fault))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
+        return error_response(HTTPStatus.BAD_REQUEST, found)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        place = f"{request.method} {request.url.path}"
+        return error_response(error.status_code, f"{place}: {error.detail}", error.headers)
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, error: Exception) -> JSONResponse:
+        # The text of an unforeseen exception may hold rows, paths or secrets: it goes to the log, not to the client.
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        text = "internal error; the server's log has the details"
+        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, headers())

@@ -1,0 +1,159 @@
+"""MLflow's scoring protocol: `POST /invocations` with a data frame in one of five forms. No server in here.
+
+    {"dataframe_split": {"columns": ["age", "city"], "data": [[31, "Rome"], [null, "Oslo"]]}}
+    {"dataframe_records": [{"age": 31, "city": "Rome"}, {"city": "Oslo"}]}
+    {"instances": [{"age": 31, "city": "Rome"}]}           or rows without names: [[31, "Rome"]]
+    {"inputs": {"age": [31, null], "city": ["Rome", "Oslo"]}}       or records, or rows without names
+    text/csv with a header line
+
+The answer is `{"predictions": [{"prediction": "yes", "probability_no": 0.2, "probability_yes": 0.8}, …]}`: one record
+per row, the same columns that `assay predict` writes, and the form in which MLflow itself sends a data frame, so its
+clients read it with `PredictionsResponse.get_predictions()`.
+
+Source: https://mlflow.org/docs/latest/genai/serving/ and mlflow.pyfunc.scoring_server
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from pydantic_core import from_json
+
+from assay.model import Model
+from assay.profile import ColumnProfile, Profile
+from assay.vocabulary import ColumnKind
+from assay_serving import rows
+from assay_serving.faults import bad_request
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+def from_json_body(body: bytes, profile: Profile) -> pa.Table:
+    """Return the rows of a JSON request.
+
+    Raises:
+        RequestFault: 400 when the form is none of the four, or its parts do not fit together.
+        DataFault: columns are missing or of another type than in training, all of them.
+    """
+    try:
+        content = from_json(body)
+    except ValueError as error:
+        raise bad_request(f"the body is not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise bad_request(f"the body is {rows.described(content)}, expected an object with one of {', '.join(FORMS)}")
+    form, value = _only_form(content)
+    columns = FORMS[form](form, value, profile)
+    rows.check_count(_num_rows(form, columns))
+    return rows.to_table({name: rows.to_array(name, values) for name, values in columns.items()}, profile)
+
+
+def _only_form(content: Mapping[str, Any]) -> tuple[str, Any]:
+    found = [key for key in content if key in FORMS]
+    other = [
+        key for key in content if key not in FORMS and key != "params"
+    ]  # MLflow sends `params` along, we need none
+    if len(found) != 1 or other:
+        keys = ", ".join(f"'{key}'" for key in content) or "nothing"
+        raise bad_request(f"found {keys}, expected exactly one of {', '.join(FORMS)}")
+    return found[0], content[found[0]]
+
+
+def _split(form: str, value: Any, _: Profile) -> Columns:
+    parts: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    names, data = parts.get("columns"), parts.get("data")
+    if not _all(names, str) or not _all(data, list):
+        raise bad_request(f"{form}: expected an object with `columns` (a list of names) and `data` (a list of rows)")
+    if len(set(names)) < len(names):
+        raise bad_request(f"{form}.columns: a name stands there more than once")
+    for position, row in enumerate(data):
+        if len(row) != len(names):
+            raise bad_request(f"{form}.data: row {position} has {len(row)} values for {len(names)} columns")
+    return dict(zip(names, zip(*data, strict=True), strict=True)) if data else dict.fromkeys(names, ())
+
+
+def _records(form: str, value: Any, _: Profile) -> Columns:
+    if not _all(value, dict):
+        raise bad_request(f"{form}: expected a list of objects, one per row, with the columns' names as keys")
+    sent = dict.fromkeys(name for record in value for name in record)
+    return {name: [record.get(name) for record in value] for name in sent}
+
+
+def _rows(form: str, value: Any, profile: Profile) -> Columns:
+    if _all(value, dict):
+        return _records(form, value, profile)
+    if not _all(value, list):
+        raise bad_request(f"{form}: expected a list of objects or a list of rows")
+    widths = {len(row) for row in value}
+    if len(widths) > 1:
+        raise bad_request(f"{form}: rows have different lengths, from {min(widths)} to {max(widths)}")
+    width = widths.pop() if widths else len(profile.used)
+    return rows.positional(width, list(zip(*value, strict=True)) or [()] * width, profile)
+
+
+def _inputs(form: str, value: Any, profile: Profile) -> Columns:
+    if not isinstance(value, dict):
+        return _rows(form, value, profile)
+    columns = {name: values if isinstance(values, list) else [values] for name, values in value.items()}
+    return {name: [item[0] if isinstance(item, list) and len(item) == 1 else item for item in values]
+            for name, values in columns.items()}  # fmt: skip
+
+
+FORMS: dict[str, Callable[[str, Any, Profile], Columns]] = {
+    "dataframe_split": _split,
+    "dataframe_records": _records,
+    "instances": _rows,
+    "inputs": _inputs,
+}
+
+
+def _all(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _num_rows(form: str, columns: Columns) -> int:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"'{name}' {length}" for name, length in list(lengths.items())[:8])
+        raise bad_request(f"{form}: columns have different numbers of rows: {shown}")
+    return max(lengths.values(), default=0)
+
+
+def from_csv_body(body: bytes, profile: Profile) -> pa.Table:
+    """Return the rows of a CSV request; types are read from the text, since CSV has none.
+
+    Raises:
+        RequestFault: 400 when it is not CSV.
+        DataFault: columns are missing or do not read as in training, all of them.
+    """
+    text = {column.name: pa.string() for column in profile.used if _stays_text(column)}
+    try:
+        table = pa_csv.read_csv(io.BytesIO(body), convert_options=pa_csv.ConvertOptions(column_types=text))
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise bad_request(f"the body is not CSV with a header line ({error})") from None
+    names = table.column_names
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise bad_request(f"the CSV has more than one column '{min(twice)}'")
+    rows.check_count(table.num_rows)
+    return rows.to_table({name: table.column(name) for name in names}, profile, typed=False)
+
+
+def _stays_text(column: ColumnProfile) -> bool:
+    """Whether to keep text that looks like a number: `007` is another level than `7`, unless all levels are numbers."""
+    if column.kind is ColumnKind.CATEGORY:
+        return not all(rows.LOOKS_NUMERIC.match(level) for level in column.levels)
+    return column.kind is ColumnKind.TEXT
+
+
+def answer(model: Model, prediction_NK: np.ndarray) -> dict[str, Any]:
+    """Return the body of the answer: one record per row."""
+    names = ["prediction", *(f"probability_{name}" for name in model.classes)]
+    columns = [model.answer(prediction_NK).tolist()]
+    if model.classes:
+        columns += prediction_NK.astype(np.float64).T.tolist()
+    return {"predictions": [dict(zip(names, record, strict=True)) for record in zip(*columns, strict=True)]}

@@ -1,0 +1,241 @@
+"""The Open Inference Protocol, version 2, in JSON: requests to tables, predictions to answers. No server in here.
+
+A table is one tensor per column, of shape [n] or [n, 1]; or, when the model reads only numbers and true/false, a
+single tensor [n, f] with the columns in the model's order. `null` stands for a missing value in any datatype, and so
+does NaN in a floating one. The answer is a tensor `prediction` [n] and, for classification, `probability` [n, K] with
+the K classes in the order that the model's metadata says (`parameters.classes`).
+
+Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from math import prod
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+
+from assay.errors import Fault, did_you_mean
+from assay.model import Model
+from assay.profile import ColumnProfile
+from assay.vocabulary import ColumnKind
+from assay_serving import rows
+from assay_serving.faults import bad_request
+from assay_serving.settings import ModelRef
+
+Whole = Literal["INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
+Datatype = Literal["BOOL", "BYTES", "FP16", "FP32", "FP64"] | Whole
+
+ARROW = {
+    "BOOL": pa.bool_(), "BYTES": pa.string(), "FP16": pa.float64(), "FP32": pa.float64(), "FP64": pa.float64(),
+    "INT8": pa.int8(), "INT16": pa.int16(), "INT32": pa.int32(), "INT64": pa.int64(),
+    "UINT8": pa.uint8(), "UINT16": pa.uint16(), "UINT32": pa.uint32(), "UINT64": pa.uint64(),
+}  # fmt: skip
+DATATYPE = {  # what the metadata asks for; any whole or floating datatype is taken for a number
+    ColumnKind.NUMERIC: "FP64",
+    ColumnKind.BOOLEAN: "BOOL",
+    ColumnKind.CATEGORY: "BYTES",
+    ColumnKind.DATETIME: "BYTES",
+    ColumnKind.TEXT: "BYTES",
+}
+MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
+Json = dict[str, Any]
+
+
+class Tensor(BaseModel):
+    """A named array; `data` in row-major order, flat or nested as `shape` says."""
+
+    name: str
+    shape: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    datatype: Datatype
+    data: list[Any]
+
+
+class Wish(BaseModel):
+    """An output the client wants."""
+
+    name: str
+
+
+class InferRequest(BaseModel):
+    """The body of an inference request; keys that the protocol may add later are ignored."""
+
+    id: str | None = None
+    inputs: Annotated[list[Tensor], Field(min_length=1)]
+    outputs: list[Wish] | None = None
+
+
+def read(body: bytes) -> InferRequest:
+    """Parse the body of an inference request.
+
+    Raises:
+        RequestFault: 400 with each place that is not as the protocol says.
+    """
+    try:
+        return InferRequest.model_validate_json(body)
+    except ValidationError as error:
+        parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:8]]
+        raise bad_request("; ".join(part.removeprefix(": ") for part in parts)) from None
+
+
+def to_table(request: InferRequest, model: Model) -> pa.Table:
+    """Return the rows of a request.
+
+    Raises:
+        RequestFault: shapes, names or the number of rows do not fit together.
+        DataFault: columns are missing or of another type than in training, all of them.
+    """
+    names = [tensor.name for tensor in request.inputs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise bad_request(f"inputs: the name '{min(twice)}' stands for more than one tensor")
+    flat = [_flat(tensor) for tensor in request.inputs]
+    first = request.inputs[0]
+    known = {column.name for column in model.profile.used}
+    if len(request.inputs) == 1 and len(first.shape) == 2 and (first.shape[1] != 1 or first.name not in known):
+        return _matrix(first, flat[0], model)
+    for tensor in request.inputs:
+        if tensor.shape[1:] not in ([], [1]) or tensor.shape[0] != first.shape[0]:
+            raise bad_request(
+                f"tensor '{tensor.name}' has shape {tensor.shape}, expected [{first.shape[0]}] or "
+                f"[{first.shape[0]}, 1]: one tensor per column, one element per row"
+            )
+    rows.check_count(first.shape[0])
+    pairs = zip(request.inputs, flat, strict=True)
+    arrays = {tensor.name: _declared(tensor.name, tensor.datatype, data) for tensor, data in pairs}
+    return rows.to_table(arrays, model.profile)
+
+
+def _matrix(tensor: Tensor, flat: Sequence[Any], model: Model) -> pa.Table:
+    rough = [column.name for column in model.profile.used if column.kind not in MATRIX_KINDS]
+    if rough:
+        raise bad_request(
+            f"tensor '{tensor.name}' has shape {tensor.shape}, but column '{rough[0]}' of this model is not a number; "
+            "send one tensor per column"
+        )
+    num_rows, width = tensor.shape
+    rows.check_count(num_rows)
+    named = rows.positional(width, [flat[position::width] for position in range(width)], model.profile)
+    return rows.to_table({name: _declared(name, tensor.datatype, data) for name, data in named.items()}, model.profile)
+
+
+def _flat(tensor: Tensor) -> Sequence[Any]:
+    data: Sequence[Any] = tensor.data
+    for depth, size in enumerate(tensor.shape[:-1]):
+        if not data or not isinstance(data[0], list):
+            break
+        width = tensor.shape[depth + 1]
+        whole = len(data) == prod(tensor.shape[: depth + 1])
+        if not whole or not all(isinstance(inner, list) and len(inner) == width for inner in data):
+            raise bad_request(f"tensor '{tensor.name}': nested data must be {size} lists of {width}, as its shape says")
+        data = list(chain.from_iterable(data))
+    if len(data) != prod(tensor.shape):
+        raise bad_request(
+            f"tensor '{tensor.name}' has shape {tensor.shape}, which is {prod(tensor.shape)} elements, "
+            f"but holds {len(data)}"
+        )
+    return data
+
+
+def _declared(name: str, datatype: str, data: Sequence[Any]) -> pa.Array | Fault:
+    """Return the elements as an array of the datatype that the client declared."""
+    found = rows.to_array(name, data)
+    if isinstance(found, Fault) or pa.types.is_null(found.type):
+        return found
+    wanted = ARROW[datatype]
+    if _family(found.type) == _family(wanted) or (pa.types.is_integer(found.type) and pa.types.is_floating(wanted)):
+        try:
+            return found.cast(wanted)
+        except pa.ArrowInvalid:
+            return Fault(f"column '{name}'", f"found a number that does not fit the datatype {datatype} it came with")
+    first = next(value for value in data if value is not None)
+    return Fault(f"column '{name}'", f"found {rows.described(first)} in a tensor of datatype {datatype}")
+
+
+def _family(kind: pa.DataType) -> str:
+    tests = {"whole": pa.types.is_integer, "floating": pa.types.is_floating, "text": pa.types.is_string}
+    return next((name for name, test in tests.items() if test(kind)), str(kind))
+
+
+def wished(request: InferRequest, model: Model) -> list[str]:
+    """Return the names of the outputs to send, in the order asked for.
+
+    Raises:
+        RequestFault: an output has no such name.
+    """
+    known = [output["name"] for output in outputs(model)]
+    names = [wish.name for wish in request.outputs or []] or known
+    for name in names:
+        if name not in known:
+            raise bad_request(f"outputs: no output named '{name}'; {did_you_mean(name, known)}")
+    return names
+
+
+def answer(
+    ref: ModelRef, model: Model, prediction_NK: np.ndarray, names: Sequence[str], request_id: str | None
+) -> Json:
+    """Return the body of the answer."""
+    tensors = [_output(name, model, prediction_NK) for name in names]
+    head: Json = {"model_name": ref.name, "model_version": ref.version}
+    return {**head, **({} if request_id is None else {"id": request_id}), "outputs": tensors}
+
+
+def _output(name: str, model: Model, prediction_NK: np.ndarray) -> Json:
+    if name == "probability":
+        array, datatype = prediction_NK.astype(np.float64), "FP64"
+    else:
+        array, datatype = model.answer(prediction_NK), "BYTES" if model.classes else "FP64"
+    return {"name": name, "shape": list(array.shape), "datatype": datatype, "data": array.ravel().tolist()}
+
+
+def outputs(model: Model) -> list[Json]:
+    """Return the outputs of a model as metadata."""
+    prediction = {"name": "prediction", "datatype": "BYTES" if model.classes else "FP64", "shape": [-1]}
+    if not model.classes:
+        return [prediction]
+    return [prediction, {"name": "probability", "datatype": "FP64", "shape": [-1, len(model.classes)]}]
+
+
+def metadata(ref: ModelRef, model: Model) -> Json:
+    """Return what a client must know to ask this model."""
+    label = model.profile.label
+    return {
+        "name": ref.name,
+        "versions": [ref.version],
+        "platform": "assay",
+        "inputs": [_input(column) for column in model.profile.used],
+        "outputs": outputs(model),
+        "parameters": {"task": label.task.value, "label": label.name, "classes": list(model.classes)},
+    }
+
+
+def _input(column: ColumnProfile) -> Json:
+    return {
+        "name": column.name,
+        "datatype": DATATYPE[column.kind],
+        "shape": [-1],
+        "parameters": {"kind": column.kind.value, "nullable": True},
+    }
+
+
+def config(ref: ModelRef, model: Model, max_rows: int) -> Json:
+    """Return the model's configuration in the form that Triton's clients read."""
+    entry = metadata(ref, model)
+    return {
+        "name": ref.name,
+        "platform": "assay",
+        "backend": "assay",
+        "version_policy": {"specific": {"versions": [ref.version]}},
+        "max_batch_size": max_rows,
+        "input": [_triton(tensor) for tensor in entry["inputs"]],
+        "output": [_triton(tensor) for tensor in entry["outputs"]],
+    }
+
+
+def _triton(tensor: Json) -> Json:
+    kind = "STRING" if tensor["datatype"] == "BYTES" else tensor["datatype"]
+    return {"name": tensor["name"], "data_type": f"TYPE_{kind}", "dims": tensor["shape"][1:] or [1]}

@@ -1,0 +1,141 @@
+"""From values as clients send them to a table with the columns and types that the model was trained on.
+
+JSON is typed, so types are held to: a number in quotes is text. What may be missing, and what was never seen in
+training, is no fault: the model knows what to do with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+import pyarrow as pa
+
+from assay.errors import DataFault, Fault, raise_all
+from assay.profile import ColumnProfile, Profile
+from assay.vocabulary import ColumnKind
+from assay_serving.faults import RequestFault, bad_request
+from assay_serving.settings import MAX_ROWS
+
+Arrays = Mapping[str, "pa.Array | Fault"]  # by column: what was sent, or why it is no column
+
+EXPECTED = {
+    ColumnKind.NUMERIC: "numbers",
+    ColumnKind.BOOLEAN: "true/false",
+    ColumnKind.CATEGORY: "text",
+    ColumnKind.DATETIME: "dates as text (ISO 8601)",
+    ColumnKind.TEXT: "text",
+}
+LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
+
+
+def to_array(name: str, values: Sequence[Any]) -> pa.Array | Fault:
+    """Return the JSON values of one column as an Arrow array of one type, or what is wrong with them."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        pass
+    kinds = {_kind(value): position for position, value in reversed(list(enumerate(values))) if value is not None}
+    if kinds.keys() <= {"number"}:  # whole and broken numbers beyond 2**53 do not mix in Arrow
+        return _as_floats(name, values)
+    parts = [f"{described(values[row])} in row {row}" for row in sorted(kinds.values())]
+    return Fault(f"column '{name}'", f"found a mixture of {' and '.join(parts)}")
+
+
+def to_table(arrays: Arrays, profile: Profile, *, typed: bool = True) -> pa.Table:
+    """Return the columns the model reads; others are left out. `typed` is false for forms where all is text (CSV).
+
+    Raises:
+        DataFault: with one fault for each column that is missing or of another type than in training.
+    """
+    faults, kept = [], {}
+    for column in profile.used:
+        found = _checked(column, arrays.get(column.name), typed)
+        if isinstance(found, Fault):
+            faults.append(found)
+        else:
+            kept[column.name] = found
+    raise_all(DataFault, faults)
+    return pa.table(kept)
+
+
+def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool) -> pa.Array | Fault:
+    expected = f"expected {EXPECTED[column.kind]}"
+    if found is None:
+        return Fault(f"column '{column.name}'", f"is missing, {expected}", "send it; its values may be null")
+    if isinstance(found, Fault):
+        return replace(found, found=f"{found.found}, {expected}")
+    if typed and column.kind is ColumnKind.NUMERIC and pa.types.is_string(found.type):
+        row = next((row for row, value in enumerate(found) if value.is_valid), None)
+        if row is not None:
+            text = found[row].as_py()
+            fix = "send numbers without quotes" if LOOKS_NUMERIC.match(text) else ""
+            return Fault(f"column '{column.name}'", f"found {described(text)} in row {row}, {expected}", fix)
+    return found
+
+
+def positional(width: int, columns: Sequence[Sequence[Any]], profile: Profile) -> dict[str, Sequence[Any]]:
+    """Name columns that came without names: they are taken in the order of the model's own.
+
+    Raises:
+        RequestFault: there are more or fewer of them.
+    """
+    names = [column.name for column in profile.used]
+    if width != len(names):
+        known = ", ".join(names)
+        raise bad_request(f"rows without names have {width} values, the model reads {len(names)}, in order: {known}")
+    return dict(zip(names, columns, strict=True))
+
+
+def check_count(num_rows: int) -> None:
+    """Return when this many rows may be answered in one request.
+
+    Raises:
+        RequestFault: 400 for none, 413 for too many, naming the verb for batches.
+    """
+    if num_rows == 0:
+        raise bad_request("the request holds no rows; send at least one")
+    if num_rows > MAX_ROWS:
+        raise RequestFault(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"{num_rows:,} rows in one request, at most {MAX_ROWS:,} are answered; "
+            "send fewer at a time, or use `assay predict` for a whole file",
+        )
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "true/false"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
+        case list():
+            return "list"
+        case dict():
+            return "object"
+        case _:
+            return "nothing"
+
+
+def _as_floats(name: str, values: Sequence[Any]) -> pa.Array | Fault:
+    try:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    except OverflowError:
+        return Fault(f"column '{name}'", "found a number too large for 64 bits")
+
+
+def described(value: Any) -> str:
+    """Return the type and the value for an error text; cut short, since a client may send a book.
+
+    Example:
+        >>> described("abc")
+        "text 'abc'"
+    """
+    text = repr(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else json.dumps(value)
+    return f"{_kind(value)} {text if len(text) <= 40 else text[:37] + '…'}"

@@ -1,0 +1,140 @@
+"""Tiny real models, an application around one without Ray, and one served by a real Ray Serve."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pytest
+from starlette.testclient import TestClient
+
+from assay import catalog
+from assay.model import Member, Model, Recipe, StepState
+from assay.store import artifact
+from assay.vocabulary import Shelf
+from assay_serving.desk import Desk
+from assay_serving.settings import ModelRef
+from assay_serving.web import create_app
+
+CITIES = ("Oslo", "Rome", "Lima")
+
+
+def train(rows: pa.Table, label: str, declared: dict[str, Any] | None = None, seed: int = 0) -> Model:
+    """Return a decision tree on these rows."""
+    kind = catalog.make(Shelf.KINDS, "tabular")
+    row_N = np.arange(rows.num_rows)
+    profile = kind.profile(kind.summarise(rows, row_N, 0), label, None, declared or {}, None)
+    batch = kind.to_batch(rows, profile)
+    states = []
+    for key in ("datetime_parts", "hashed_text"):
+        step = catalog.make(Shelf.STEPS, key)
+        state = step.merge([step.measure(batch)])
+        batch = step.apply(state, batch)
+        states.append(StepState(key, {}, state))
+    params = {"max_depth": 4, "min_samples_leaf": 5}
+    fitted = catalog.make(Shelf.ALGORITHMS, "decision_tree", params).fit(batch.packed(), seed)
+    member = Member("decision_tree", "decision_tree", params, "codes", fitted)
+    return Model("tabular", profile, {"codes": Recipe(tuple(states))}, (member,))
+
+
+@pytest.fixture(scope="session")
+def mixed_model() -> Model:
+    """Says `yes` to those over 40; reads a number, a category, true/false, a date and a text."""
+    draw = np.random.default_rng(0)
+    age_N = draw.integers(18, 70, 200)
+    words = np.array(["good", "bad", "slow", "fast", "red", "blue", "old", "new"])
+    rows = pa.table(
+        {
+            "age": pa.array([None if index % 20 == 0 else int(age) for index, age in enumerate(age_N)], pa.int64()),
+            "city": [CITIES[index % 3] for index in range(200)],
+            "member": [bool(index % 2) for index in range(200)],
+            "joined": [f"2024-{1 + index % 12:02d}-{1 + index % 28:02d}" for index in range(200)],
+            "note": [" ".join(draw.choice(words, 5)) for _ in range(200)],
+            "answer": np.where(age_N > 40, "yes", "no"),
+        }
+    )
+    return train(rows.set_column(5, "answer", pa.array(["over" if age > 40 else "under" for age in age_N])), "answer")
+
+
+@pytest.fixture(scope="session")
+def number_model() -> Model:
+    """Predicts a number from two numbers."""
+    draw = np.random.default_rng(1)
+    x_N2 = draw.normal(size=(300, 2))
+    return train(pa.table({"x0": x_N2[:, 0], "x1": x_N2[:, 1], "y": 3 * x_N2[:, 0]}), "y")
+
+
+@pytest.fixture(scope="session")
+def folders(mixed_model: Model, number_model: Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The packed models, by name."""
+    home = tmp_path_factory.mktemp("models")
+    return {
+        name: artifact.pack(home / name, model).folder
+        for name, model in {"mixed": mixed_model, "number": number_model}.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def row() -> dict[str, Any]:
+    """A row as a client would send it to the mixed model."""
+    return {"age": 61, "city": "Rome", "member": True, "joined": "2024-05-17", "note": "good fast red car here"}
+
+
+def opened(folder: Path, token_digest: str | None = None) -> TestClient:
+    """Return a client of an application that serves `folder` as m/1, in this process."""
+    desk = Desk()
+    asyncio.run(desk.switch(ModelRef(name="m", version="1", path=str(folder))))
+    return TestClient(create_app(desk, token_digest), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def mixed(folders: dict[str, Path]) -> Iterator[TestClient]:
+    """The mixed model as m/1, without Ray."""
+    with opened(folders["mixed"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def number(folders: dict[str, Path]) -> Iterator[TestClient]:
+    """The number model as m/1, without Ray."""
+    with opened(folders["number"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def open_app() -> Callable[..., TestClient]:
+    """Opens an application of one's own."""
+    return opened
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def served(ray_cluster: None, folders: dict[str, Path], free_port: int) -> Iterator[Any]:
+    """The mixed model as demo/1 behind a real Ray Serve."""
+    from assay.engines import serving
+
+    with serving.start(folders["mixed"], "demo", "1", port=free_port) as server:
+        yield server
+    from ray import serve
+
+    serve.shutdown()
+
+
+@pytest.fixture
+def http(served: Any) -> Iterator[httpx.Client]:
+    """A client of the served model."""
+    with httpx.Client(base_url=served.url, timeout=30.0, trust_env=False) as client:
+        yield client
