@@ -1,1 +1,27 @@
-"""assay: from data to a served, watched model with one experiment file, on Ray."""
+"""assay: from data to a served, watched model with one experiment file, on Ray.
+
+    import assay
+
+    result = assay.Experiment(experiment="churn", data={"train": frame, "label": "left"}).run()
+    print(result.leaderboard)
+
+Importing the package imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay.api import Experiment, Result, load_model, resume
+
+__version__ = "0.1.0"
+__all__ = ["Experiment", "Result", "__version__", "load_model", "resume"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from assay import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'assay' has no attribute '{name}'")

@@ -12,7 +12,6 @@ import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
-from starlette.testclient import TestClient
 
 from assay import catalog
 from assay.model import Member, Model, Recipe, StepState
@@ -25,11 +24,11 @@ from assay_serving.web import create_app
 CITIES = ("Oslo", "Rome", "Lima")
 
 
-def train(rows: pa.Table, label: str, declared: dict[str, Any] | None = None, seed: int = 0) -> Model:
+def train(rows: pa.Table, label: str) -> Model:
     """Return a decision tree on these rows."""
     kind = catalog.make(Shelf.KINDS, "tabular")
     row_N = np.arange(rows.num_rows)
-    profile = kind.profile(kind.summarise(rows, row_N, 0), label, None, declared or {}, None)
+    profile = kind.profile(kind.summarise(rows, row_N, 0), label, None, {}, None)
     batch = kind.to_batch(rows, profile)
     states = []
     for key in ("datetime_parts", "hashed_text"):
@@ -38,14 +37,14 @@ def train(rows: pa.Table, label: str, declared: dict[str, Any] | None = None, se
         batch = step.apply(state, batch)
         states.append(StepState(key, {}, state))
     params = {"max_depth": 4, "min_samples_leaf": 5}
-    fitted = catalog.make(Shelf.ALGORITHMS, "decision_tree", params).fit(batch.packed(), seed)
+    fitted = catalog.make(Shelf.ALGORITHMS, "decision_tree", params).fit(batch.packed(), seed=0)
     member = Member("decision_tree", "decision_tree", params, "codes", fitted)
     return Model("tabular", profile, {"codes": Recipe(tuple(states))}, (member,))
 
 
 @pytest.fixture(scope="session")
 def mixed_model() -> Model:
-    """Says `yes` to those over 40; reads a number, a category, true/false, a date and a text."""
+    """Says whether somebody is `over` or `under` 40; reads a number, a category, true/false, a date and a text."""
     draw = np.random.default_rng(0)
     age_N = draw.integers(18, 70, 200)
     words = np.array(["good", "bad", "slow", "fast", "red", "blue", "old", "new"])
@@ -56,10 +55,10 @@ def mixed_model() -> Model:
             "member": [bool(index % 2) for index in range(200)],
             "joined": [f"2024-{1 + index % 12:02d}-{1 + index % 28:02d}" for index in range(200)],
             "note": [" ".join(draw.choice(words, 5)) for _ in range(200)],
-            "answer": np.where(age_N > 40, "yes", "no"),
+            "answer": ["over" if age > 40 else "under" for age in age_N],
         }
     )
-    return train(rows.set_column(5, "answer", pa.array(["over" if age > 40 else "under" for age in age_N])), "answer")
+    return train(rows, "answer")
 
 
 @pytest.fixture(scope="session")
@@ -86,31 +85,48 @@ def row() -> dict[str, Any]:
     return {"age": 61, "city": "Rome", "member": True, "joined": "2024-05-17", "note": "good fast red car here"}
 
 
-def opened(folder: Path, token_digest: str | None = None) -> TestClient:
-    """Return a client of an application that serves `folder` as m/1, in this process."""
-    desk = Desk()
-    asyncio.run(desk.switch(ModelRef(name="m", version="1", path=str(folder))))
-    return TestClient(create_app(desk, token_digest), raise_server_exceptions=False)
+class App:
+    """An application in this process that serves `folder` as m/1, and its client; `together` asks at the same time."""
+
+    def __init__(self, folder: Path, token_digest: str | None = None) -> None:
+        self.desk = Desk()
+        self.runner = asyncio.Runner()
+        self.runner.run(self.desk.switch(ModelRef(name="m", version="1", path=str(folder))))
+        transport = httpx.ASGITransport(create_app(self.desk, token_digest), raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://here")
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.together((method, path, options))[0]
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
+
+    def together(self, *requests: tuple[str, str, dict[str, Any]]) -> list[httpx.Response]:
+        async def ask() -> list[httpx.Response]:
+            return await asyncio.gather(*(self.client.request(m, path, **options) for m, path, options in requests))
+
+        return self.runner.run(ask())
 
 
 @pytest.fixture(scope="session")
-def mixed(folders: dict[str, Path]) -> Iterator[TestClient]:
-    """The mixed model as m/1, without Ray."""
-    with opened(folders["mixed"]) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def number(folders: dict[str, Path]) -> Iterator[TestClient]:
-    """The number model as m/1, without Ray."""
-    with opened(folders["number"]) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def open_app() -> Callable[..., TestClient]:
+def open_app() -> Callable[..., App]:
     """Opens an application of one's own."""
-    return opened
+    return App
+
+
+@pytest.fixture(scope="session")
+def mixed(folders: dict[str, Path]) -> App:
+    """The mixed model as m/1, without Ray."""
+    return App(folders["mixed"])
+
+
+@pytest.fixture(scope="session")
+def number(folders: dict[str, Path]) -> App:
+    """The number model as m/1, without Ray."""
+    return App(folders["number"])
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +144,6 @@ def served(ray_cluster: None, folders: dict[str, Path], free_port: int) -> Itera
 
     with serving.start(folders["mixed"], "demo", "1", port=free_port) as server:
         yield server
-    from ray import serve
-
-    serve.shutdown()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,6 @@ from assay.algorithms._sklearn import TREE, SklearnAlgorithm
 from assay.batch import Batch
 from assay.spec.spaces import Choice, Integer
 from assay.spec.strict import Strict
-
 
 MAX_LEAVES = 10_000  # of a tree: on many rows a leaf holds more of them, or a forest is gigabytes
 
@@ -24,15 +23,15 @@ class Forest(SklearnAlgorithm):
         num_trees: int = Field(100, ge=1, le=5_000, description="trees; more only costs time and size")
         # Fully grown trees give sharper ranks on clean data and files of hundreds of megabytes on noisy data.
         min_samples_leaf: int = Field(3, ge=1, le=100_000, description="training rows in a leaf at least")
-        max_features: Literal["sqrt"] | float = Field(
-            "sqrt", gt=0, le=1, description="share of the features tried at each question; sqrt is their square root"
+        max_features: Literal["auto", "sqrt"] | Annotated[float, Field(gt=0, le=1)] = Field(
+            "auto", description="share of the features tried at each question; auto: sqrt for classes, 0.6 for numbers"
         )
         max_depth: int | None = Field(None, ge=1, le=1_000, description="questions from root to leaf; no limit if null")
 
     wants: ClassVar[str] = "codes"
     space = {
         "min_samples_leaf": Integer(1, 50, log=True),
-        "max_features": Choice(("sqrt", 0.3, 0.5, 0.8, 1.0)),
+        "max_features": Choice(("auto", "sqrt", 0.3, 0.5, 0.8, 1.0)),
         "num_trees": Choice((100, 200)),
     }
     trusted = (TREE,)
@@ -42,4 +41,6 @@ class Forest(SklearnAlgorithm):
         chosen = self.params.model_dump()
         chosen["n_estimators"] = chosen.pop("num_trees")
         chosen["min_samples_leaf"] = max(chosen["min_samples_leaf"], len(batch) // MAX_LEAVES)
+        if chosen["max_features"] == "auto":
+            chosen["max_features"] = "sqrt" if batch.num_classes else 0.6
         return {**chosen, "random_state": seed, "n_jobs": threads}

@@ -145,7 +145,9 @@ def _trees(body: bytes, sizes: np.ndarray, num_features: int) -> None:
     _need(bool((sizes > 0).all()) and int(sizes.sum()) <= len(body), "tree_sizes do not add up to the trees")
     for index, size in enumerate(sizes.tolist()):
         title, _, block = body[start : start + size].decode().partition("\n")
-        _need(title == f"Tree={index}" and block.endswith("\n\n\n"), f"tree_sizes: tree {index} is not where it should be")
+        _need(
+            title == f"Tree={index}" and block.endswith("\n\n\n"), f"tree_sizes: tree {index} is not where it should be"
+        )
         _tree(_Lines(block[:-3].split("\n"), {*TREE_KEYS, *CATEGORIES}, f"tree {index}"), num_features)
         start += size
     _need(body[start:].strip() == END, "tree_sizes do not add up to the trees")
@@ -191,7 +193,8 @@ def _decisions(tree: _Lines, decision_S: np.ndarray, threshold_S: np.ndarray) ->
         _need(not any(key in tree for key in CATEGORIES), f"{where} has categories and no categorical split")
         return
     _need(
-        np.array_equal(np.sort(category_S), np.arange(num_cat)), f"{where}: a threshold is not in [0, num_cat = {num_cat})"
+        np.array_equal(np.sort(category_S), np.arange(num_cat)),
+        f"{where}: a threshold is not in [0, num_cat = {num_cat})",
     )
     boundary, word = tree.wholes("cat_boundaries"), tree.wholes("cat_threshold")
     rising = len(boundary) == num_cat + 1 and boundary[0] == 0 and bool((np.diff(boundary) > 0).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 
@@ -95,13 +96,14 @@ def steps(x_NF: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray, np.n
 
     With many features each gets fewer steps, so that all together stay below `MAX_STEPS`.
     """
-    wide_W = [column for column in range(x_NF.shape[1]) if not np.isin(x_NF[:, column], x_NF[[0, -1], column]).all()]
+    between_NF = (x_NF > x_NF.min(axis=0)) & (x_NF < x_NF.max(axis=0))
+    wide_W = np.flatnonzero(between_NF.any(axis=0))
     if len(wide_W) == 0 or (num_bins := min(num_bins, MAX_STEPS // len(wide_W))) < 2:
         return np.zeros(0, np.int64), np.zeros(0, np.float32), np.ones(0, np.float32)
     found = []
     for column in wide_W:
         edge_E = np.unique(np.quantile(x_NF[:, column], np.linspace(0, 1, num_bins + 1)).astype(np.float32))
-        found += [(column, low, high - low) for low, high in zip(edge_E, edge_E[1:], strict=False)]
+        found += [(column, low, high - low) for low, high in itertools.pairwise(edge_E)]
     column_S, low_S, height_S = zip(*found, strict=True) if found else ((), (), ())
     return np.array(column_S, np.int64), np.array(low_S, np.float32), np.array(height_S, np.float32)
 
@@ -144,7 +146,8 @@ def _fits(expected: Mapping[str, Tensor], weights: Mapping[str, np.ndarray], num
         array = weights[name]
         if array.shape != tuple(tensor.shape) or str(array.dtype) != str(tensor.dtype).removeprefix("torch."):
             raise ArtifactFault.at(
-                WEIGHTS, f"has {name} as {array.dtype} {array.shape}, {SHAPE} needs {tensor.dtype} {tuple(tensor.shape)}"
+                WEIGHTS,
+                f"has {name} as {array.dtype} {array.shape}, {SHAPE} needs {tensor.dtype} {tuple(tensor.shape)}",
             )
         if not np.isfinite(array).all():
             raise ArtifactFault.at(WEIGHTS, f"has numbers in {name} that are not finite")

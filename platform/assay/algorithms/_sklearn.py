@@ -168,7 +168,7 @@ def _num_classes(files: Files) -> int:
 
 def _unpacked(files: Files, allows: Any) -> Any:
     import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException, UnsupportedTypeException
+    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
     try:
         asked = skops.io.get_untrusted_types(data=files[MODEL])

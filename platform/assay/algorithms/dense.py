@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
 
     from assay.algorithms._network import Network, Shape
+
+    Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # features, label, weight
 
 PREDICT_ROWS = 8_192
 USUAL_STEPS, USUAL_EPOCHS = 1_200, (10, 40)  # more passes over few rows, fewer over many
@@ -142,7 +144,8 @@ class Dense(Algorithm):
             network.train()
             for rows in torch.randperm(num_rows)[: num_steps * batch_size].reshape(num_steps, -1):
                 optimizer.zero_grad()
-                self._loss(network, *(tensor[rows] for tensor in learning)).backward()  # type: ignore[no-untyped-call]
+                x_NF, y_N, weight_N = (tensor[rows] for tensor in learning)
+                self._loss(network, x_NF, y_N, weight_N, self.params.label_smoothing).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 rate.step()
             loss = self._judged(network.eval(), judging) if len(judging[0]) else -float(epoch)
@@ -156,7 +159,7 @@ class Dense(Algorithm):
         return best_epoch
 
     def _loss(
-        self, network: Network, x_NF: torch.Tensor, y_N: torch.Tensor, weight_N: torch.Tensor, smoothed: bool = True
+        self, network: Network, x_NF: torch.Tensor, y_N: torch.Tensor, weight_N: torch.Tensor, smoothing: float
     ) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 
@@ -164,16 +167,15 @@ class Dense(Algorithm):
         if y_N.is_floating_point():
             loss_N = (output_NK[:, 0] - y_N) ** 2
         else:
-            smoothing = self.params.label_smoothing if smoothed else 0.0
             loss_N = cross_entropy(output_NK, y_N, reduction="none", label_smoothing=smoothing)
-        mean: torch.Tensor = (loss_N * weight_N).sum() / weight_N.sum().clamp(min=1e-12)
+        mean: torch.Tensor = (loss_N * weight_N).mean()
         return mean
 
-    def _judged(self, network: Network, judging: tuple[torch.Tensor, ...]) -> float:
+    def _judged(self, network: Network, judging: Rows) -> float:
         import torch
 
         with torch.inference_mode():
-            return float(self._loss(network, *judging, smoothed=False))
+            return float(self._loss(network, *judging, 0.0))
 
 
 @dataclass
@@ -192,7 +194,7 @@ class FittedDense:
         if not len(x_NF):
             return np.zeros((0, self.shape.num_outputs))
         with torch.inference_mode(), torch_threads(1):
-            output_NK = torch.cat([self.network(rows) for rows in x_NF.split(PREDICT_ROWS)]).double()
+            output_NK = torch.cat([self.network(rows) for rows in torch.split(x_NF, PREDICT_ROWS)]).double()
             if self.shape.regression:
                 output_NK = output_NK * self.network.scale + self.network.mean
             else:
@@ -220,13 +222,16 @@ def torch_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _tensors(network: Network, batch: Batch) -> tuple[Any, ...]:
+def _tensors(network: Network, batch: Batch) -> Rows:
     """Return x_NF, the class or standardised label, and the weight of each row, as tensors of their own."""
     import torch
 
     x_NF = torch.from_numpy(np.array(batch.matrix(), np.float32))
     y_N = torch.from_numpy(np.array(batch.label_N))
-    weight_N = torch.ones(len(y_N)) if batch.weight_N is None else torch.from_numpy(np.array(batch.weight_N, np.float32))
+    weight_N = (
+        torch.ones(len(y_N)) if batch.weight_N is None else torch.from_numpy(np.array(batch.weight_N, np.float32))
+    )
+    weight_N = weight_N / weight_N.mean().clamp(min=1e-12)  # so that the rate means the same with any weights
     if y_N.is_floating_point():
         y_N = ((y_N - network.mean) / network.scale).float()
     return x_NF, y_N, weight_N

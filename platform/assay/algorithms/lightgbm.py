@@ -49,7 +49,7 @@ class LightGBM(Algorithm):
         lambda_l2: float = Field(1.0, ge=0, le=1e6, description="penalty on the square of leaf values")
         max_bin: int = Field(255, ge=3, le=4_095, description="steps into which a feature is cut")
         extra_trees: bool = Field(False, description="whether thresholds are drawn by chance; faster and smoother")
-        # Measured on adult: 16 gains 0.001 of AUC over 0, more gains nothing; native splits of thousands of levels lose.
+        # On adult 16 gains 0.001 of AUC over 0 and more gains nothing; splits of thousands of levels learn by heart.
         native_levels: int = Field(
             16, ge=0, le=10_000, description="categories up to this many levels are split as sets, others as numbers"
         )
@@ -73,9 +73,14 @@ class LightGBM(Algorithm):
     portfolio = (
         {},
         {"learning_rate": 0.1, "num_leaves": 8, "feature_fraction": 0.4},
-        {"learning_rate": 0.03, "feature_fraction": 0.5, "num_leaves": 63, "bagging_fraction": 0.8, "min_child_samples": 10},
+        {
+            "learning_rate": 0.03,
+            "feature_fraction": 0.5,
+            "num_leaves": 63,
+            "bagging_fraction": 0.8,
+            "min_child_samples": 10,
+        },
         {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_child_samples": 5},
-        {"learning_rate": 0.05, "extra_trees": True, "num_leaves": 31, "feature_fraction": 0.8},
     )
     cost = 1.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -35,8 +35,8 @@ class SupportVectorMachine(SklearnAlgorithm):
         """Settings of the machine."""
 
         C: float = Field(1.0, gt=0, le=1e6, description="weight of margin violations; smaller is smoother")
-        gamma: Literal["scale", "auto"] | float = Field(
-            "scale", gt=0, description="inverse squared width of the kernel; scale takes it from the variance"
+        gamma: Literal["scale", "auto"] | Annotated[float, Field(gt=0)] = Field(
+            "scale", description="inverse squared width of the kernel; scale takes it from the variance"
         )
         epsilon: float = Field(0.1, ge=0, le=10, description="regression: error that is free, in standard deviations")
 

@@ -11,6 +11,8 @@ import socket
 import sys
 import threading
 import time
+import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -36,7 +38,7 @@ class Server:
     url: str
     name: str
     version: str
-    owns_ray: bool
+    connected_here: bool  # and not by whoever called `start`, so `stop` leaves Ray again
 
     def switch(self, folder: str | Path, version: str) -> None:
         """Answer with another version from now on; no request fails, none is answered by half of each.
@@ -66,10 +68,8 @@ class Server:
 
     def stop(self) -> None:
         """Answer what is being answered, then stop; a Ray that was there before stays."""
-        serve = _quiet_serve()
-        # Deleting drains the replicas. `serve.shutdown()` would do no more for a Ray that ends anyway, and prints.
-        serve.delete(APP_NAME)
-        if self.owns_ray:
+        _delete()
+        if self.connected_here:
             cluster.disconnect()
 
     def __enter__(self) -> Server:
@@ -100,18 +100,18 @@ def start(
     folder = Path(folder).resolve()
     artifact.read(folder)  # a broken artifact is found here, in a millisecond, not by replicas that fail to start
     importlib.import_module("assay_serving.gate").refuse_open_door(host, _token_digest())
-    owns_ray = not _is_connected()
+    server = Server(f"http://{_reachable(host)}:{port}", name, version, connected_here=not _is_connected())
     if not (address or os.environ.get("RAY_ADDRESS")):
         _claim(host, port)
     cluster.connect(address)
-    server = Server(f"http://{_reachable(host)}:{port}", name, version, owns_ray)
-    try:
+    with ExitStack() as undo:
+        if server.connected_here:
+            undo.callback(cluster.disconnect)
         _open_proxy(host, port)
+        undo.callback(_delete)
         _deploy(folder, name, version)
         _await_version(server.url, name, version)
-    except BaseException:
-        server.stop()
-        raise
+        undo.pop_all()
     return server
 
 
@@ -144,7 +144,9 @@ def _claim(host: str, port: int) -> None:
 
 
 def _quiet_serve() -> Any:
-    from ray import serve
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations between Ray and pydantic, which are theirs to settle
+        from ray import serve
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)  # after the import, which sets it to INFO
     return serve
@@ -178,6 +180,11 @@ def _deploy(folder: Path, name: str, version: str) -> None:
         raise ClusterFault.at(
             f"model {name}/{version}", f"was not deployed ({_last_line(error)})", "look at `serve status`"
         ) from None
+
+
+def _delete() -> None:
+    # Drains the replicas. `serve.shutdown()` would do no more for a local Ray, which ends anyway, and prints errors.
+    _quiet_serve().delete(APP_NAME)
 
 
 def _last_line(error: BaseException) -> str:

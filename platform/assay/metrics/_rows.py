@@ -19,7 +19,7 @@ def present(
 
 
 def probabilities(prediction_NK: np.ndarray) -> np.ndarray:
-    """Return float64 probabilities whose rows sum to 1; those kept as float32 miss it by more than scikit-learn bears."""
+    """Return float64 probabilities whose rows sum to 1; float32 misses that by more than scikit-learn bears."""
     prediction_NK = prediction_NK.astype(np.float64, copy=False)
     normalised_NK: np.ndarray = prediction_NK / prediction_NK.sum(axis=1, keepdims=True)
     return normalised_NK

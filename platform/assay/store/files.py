@@ -98,6 +98,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
                 _sync_folder(Path(folder))
             _call(os.rename, staged, target)
         except BaseException:
+            _discard(staged)
             raise
         finally:
             with suppress(OSError):  # still in use by another writer, or gone

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from assay import catalog
 from assay.batch import Batch
 from assay.engines import loading, objects
-from assay.errors import DataFault, did_you_mean
+from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.model import Recipe, StepState
 from assay.parts import Kind, Split, Step
 from assay.profile import Profile
@@ -51,7 +51,7 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
     test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
     table = _labelled(table, experiment)
     row_N = np.arange(table.num_rows)
-    key = split_key(experiment, _looks_like_classes(table, experiment))
+    key = split_key(experiment, looks_like_classes(table, experiment))
     split: Split = catalog.make(Shelf.SPLITS, key)
     test_mask_N = np.zeros(len(row_N), bool)
     guide_N = _guide(table, split, experiment)
@@ -81,10 +81,8 @@ def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Tab
 
 def _labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     """Return the rows that have a label; rows without one are a fault unless the file says to drop them."""
+    check_columns(table, experiment)
     label = experiment.data.label
-    for word, name in (("label", label), ("group", experiment.data.group), ("time", experiment.data.time)):
-        if name is not None and name not in table.column_names:
-            raise DataFault.at(f"data.{word}", f"no column is named '{name}'", did_you_mean(name, table.column_names))
     missing = _missing(table.column(label))
     count = pc.sum(missing).as_py() or 0
     if count == 0:
@@ -101,6 +99,24 @@ def _labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     return table.filter(pc.invert(missing))
 
 
+def check_columns(table: pa.Table, experiment: Experiment) -> None:
+    """Check that the columns with a role are there, and that no two columns share a name.
+
+    Raises:
+        DataFault: naming every one that is not.
+    """
+    data, names = experiment.data, table.column_names
+    roles = (("label", data.label), ("group", data.group), ("time", data.time))
+    faults = [
+        Fault(f"data.{word}", f"no column is named '{name}'", did_you_mean(name, names))
+        for word, name in roles
+        if name is not None and name not in names
+    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    faults += [Fault(f"column '{name}'", "is there twice", "give every column a name of its own") for name in twice]
+    raise_all(DataFault, faults)
+
+
 def _missing(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
     null = array.is_null(nan_is_null=True)
@@ -109,7 +125,7 @@ def _missing(column: pa.ChunkedArray) -> pa.Array:
     return null
 
 
-def _looks_like_classes(table: pa.Table, experiment: Experiment) -> bool:
+def looks_like_classes(table: pa.Table, experiment: Experiment) -> bool:
     """Whether the label has few values, so that folds should hold them in proportion."""
     if experiment.task is not None:
         return experiment.task is not Task.REGRESSION

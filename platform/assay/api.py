@@ -1,0 +1,111 @@
+"""The Python door: the same names as the experiment file, and DataFrames where a path may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.spec import Experiment as Spec
+from assay.spec import Located
+from assay.store.runs import Storage
+from assay.workflows import run as workflow
+from assay.workflows.checking import checked, read_experiment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.model import Model
+
+IN_MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave; `json` holds what `assay run --json` prints."""
+
+    json: dict[str, Any]
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """The leaderboard, best first, scores out of fold."""
+        import pandas as pd
+
+        return pd.DataFrame(self.json["leaderboard"])
+
+    @property
+    def test(self) -> dict[str, Any]:
+        """Every metric on the test rows: score, low, high."""
+        found: dict[str, Any] = self.json["test"]
+        return found
+
+    @property
+    def model(self) -> Model:
+        """The finished model, read from its folder and checked."""
+        from assay.store import artifact
+
+        return artifact.load(Storage(self.json["storage"]).open_run(self.json["run"]).model)
+
+
+class Experiment:
+    """An experiment, made of the same names as the experiment file.
+
+    `data["train"]` and `data["test"]` may be paths, or DataFrames (pandas, polars), Arrow tables or Ray Datasets.
+
+    Raises:
+        SpecFault: every key that is unknown or has a wrong value.
+
+    Example:
+        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.folds
+        5
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        data = settings.get("data")
+        self._memory: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            self._memory = {
+                name: data[name]
+                for name in ("train", "test")
+                if name in data and not isinstance(data[name], str | list | None)
+            }
+            settings = {**settings, "data": {**data, **dict.fromkeys(self._memory, IN_MEMORY)}}
+        self.spec: Spec = checked(Located("Experiment(…)", settings))
+
+    @classmethod
+    def from_file(cls, file: str | Path) -> Experiment:
+        """Read an experiment file."""
+        made = cls.__new__(cls)
+        made.spec, made._memory = read_experiment(file), {}
+        return made
+
+    def run(self, storage: str | Path | None = None, *, quiet: bool = True) -> Result:
+        """Run the experiment; `quiet=False` tells on stderr what it does.
+
+        Raises:
+            DataFault, ClusterFault, ArtifactFault: see `assay.errors`.
+        """
+        return _told(lambda session: workflow.start(self.spec, session), storage, quiet, self._memory)
+
+
+def resume(run: str = "latest", storage: str | Path | None = None, *, quiet: bool = True) -> Result:
+    """Take up a run that was interrupted."""
+    return _told(lambda session: workflow.resume(run, session), storage, quiet, {})
+
+
+def load_model(reference: str, storage: str | Path | None = None) -> Model:
+    """Return the model that NAME, NAME@ALIAS, NAME/VERSION or a folder stands for."""
+    from assay.store import artifact
+    from assay.workflows.models import resolve
+
+    return artifact.load(resolve(reference, Storage(storage)).folder)
+
+
+def _told(work: Any, storage: str | Path | None, quiet: bool, memory: dict[str, Any]) -> Result:
+    if quiet:
+        return Result(work(workflow.Session(Storage(storage), memory=memory)))
+    from assay.progress import Progress
+
+    with Progress() as progress:
+        return Result(work(workflow.Session(Storage(storage), progress, memory)))

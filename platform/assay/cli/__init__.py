@@ -1,0 +1,55 @@
+"""The command line: data to stdout, talk to stderr, and an exit code that says whose turn it is.
+
+Nothing heavy is imported before a verb runs, so that `assay --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from assay.cli import house, models, runs
+
+app = typer.Typer(
+    help="From data to a served, watched model with one experiment file, on Ray.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (
+    runs.init,
+    runs.plan,
+    runs.run,
+    runs.resume,
+    runs.leaderboard,
+    models.predict,
+    models.evaluate,
+    models.list_models,
+    models.promote,
+    models.rollback,
+    models.serve,
+    house.parts,
+    house.render,
+    house.doctor,
+):
+    name = "models" if verb is models.list_models else verb.__name__
+    app.command(name)(verb)
+
+
+def main() -> None:
+    """Run a verb; errors for people become text and exit codes, our own bugs keep their traceback."""
+    from assay.errors import AssayError
+
+    try:
+        app()
+    except AssayError as error:
+        print(f"{type(error).__name__}\n{error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(runs.interrupted(), file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,151 @@
+"""Verbs about experiments and runs: init, plan, run, resume, leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli import options
+
+_current: dict[str, Any] = {}  # the progress of the run in this process, for the word said on Ctrl-C
+
+
+def interrupted() -> str:
+    """Return what to say after Ctrl-C."""
+    progress = _current.get("progress")
+    if progress is None or not progress.run:
+        return "interrupted"
+    return f"interrupted; finished work is kept: assay resume {progress.run}"
+
+
+def init(
+    data: Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")],
+    label: Annotated[str, typer.Option(help="Column to predict.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml after the data when left out.")] = None,
+    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+    format_: options.Format = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write an experiment file for DATA."""
+    from assay.cli import show
+    from assay.errors import SpecFault
+    from assay.store.files import write_file
+    from assay.workflows.propose import initial
+
+    name, text = initial(data, label, format_)
+    target = out or Path(f"{name}.yaml")
+    if target.exists() and not force:
+        raise SpecFault.at(str(target), "is there already", "choose another name with --out, or add --force")
+    if not target.absolute().parent.is_dir():
+        raise SpecFault.at(str(target), "lies in a folder that does not exist", f"mkdir -p {target.parent}")
+    write_file(target.absolute(), text.encode())
+    if as_json:
+        show.print_json({"file": str(target), "experiment": name})
+    else:
+        typer.echo(text)
+        typer.echo(f"wrote {target}; next: assay run {target}", err=True)
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    as_json: options.AsJson = False,
+) -> None:
+    """Say what a run of FILE would do; starts nothing."""
+    from assay.cli import show
+    from assay.spec.rendering import to_yaml
+    from assay.workflows.checking import read_experiment
+    from assay.workflows.propose import planned
+
+    found = planned(read_experiment(file))
+    if as_json:
+        show.print_json(found)
+    else:
+        typer.echo(to_yaml(found), nl=False)
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="Instead of search.trials.")] = None,
+    time_budget_s: Annotated[float | None, typer.Option(min=0.1, help="Instead of search.time_budget_s.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of seed.")] = None,
+    address: options.Address = None,
+    storage: options.Storage = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run the experiment FILE: search, combine, test, pack, register."""
+    from assay.workflows.checking import read_experiment
+    from assay.workflows.run import start
+
+    experiment = read_experiment(file)
+    search = {
+        name: value for name, value in (("trials", trials), ("time_budget_s", time_budget_s)) if value is not None
+    }
+    changed: dict[str, Any] = {"search": experiment.search.model_copy(update=search)}
+    changed |= {} if seed is None else {"seed": seed}
+    changed |= {} if address is None else {"compute": experiment.compute.model_copy(update={"address": address})}
+    experiment = experiment.model_copy(update=changed)
+    _tell(lambda session: start(experiment, session), storage, as_json)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    storage: options.Storage = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Take up a run that was interrupted; what it finished is not done again."""
+    from assay.workflows.run import resume as take_up
+
+    _tell(lambda session: take_up(run, session), storage, as_json)
+
+
+def _tell(work: Any, storage: Path | None, as_json: bool) -> None:
+    from assay.cli import show
+    from assay.progress import Progress
+    from assay.store.runs import Storage
+    from assay.workflows.run import Session
+
+    with Progress() as progress:
+        _current["progress"] = progress
+        result = work(Session(Storage(storage), progress))
+    if as_json:
+        show.print_json(result)
+        return
+    _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    from assay.cli import show
+
+    show.leaderboard(result)
+    if result["test"]:
+        typer.echo()
+        show.test_scores(result["test"], result["test_rows"])
+    model = result["model"]
+    typer.echo()
+    typer.echo(
+        f"model {model}, {result['wall_s']:.0f} s" if model else f"not registered; next: assay resume {result['run']}"
+    )
+    if model:
+        typer.echo(f"next: assay serve {model.split('/')[0]}", err=True)
+
+
+def leaderboard(
+    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    storage: options.Storage = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show the leaderboard of a finished run."""
+    from assay.cli import show
+    from assay.errors import SpecFault
+    from assay.store.runs import Storage
+
+    found = Storage(storage).open_run(run)
+    if not found.exists("result.json"):
+        raise SpecFault.at(f"run '{found.id}'", "is not finished", f"assay resume {found.id}")
+    result = found.read_json("result.json")
+    if as_json:
+        show.print_json(result)
+    else:
+        _print(result)

@@ -1,0 +1,76 @@
+"""What people see: tables on stdout, progress on stderr, plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def out() -> Console:
+    """Return the console for data; wide where it is not a terminal, so that no line is cut."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object."""
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+    """Print a table; numbers to the right."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        numeric = all(isinstance(row[place], int | float) or row[place] is None for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return str(value)
+
+
+def leaderboard(result: Mapping[str, Any]) -> None:
+    """Print the leaderboard, best first, scores out of fold."""
+    metric = result["metric"]
+    rows = []
+    for entry in result["leaderboard"]:
+        mark = "=" if entry["ties_with_best"] else ""
+        interval = f"{_score(entry['low'])} to {_score(entry['high'])}"
+        rows.append(
+            [
+                entry["name"],
+                entry["kind"],
+                _score(entry["score"]),
+                interval,
+                mark,
+                f"{entry['fit_s']:.2f}",
+                f"{entry['predict_us_per_row']:.1f}",
+                entry["note"],
+            ]
+        )
+    columns = ["name", "kind", metric, "95 % interval", "ties", "fit s", "µs/row", ""]
+    print_table(columns, rows, title=f"Leaderboard of {result['run']} (out of fold)")
+
+
+def test_scores(scores: Mapping[str, Any], rows: int) -> None:
+    """Print the scores on the test rows."""
+    table = [
+        [key, _score(entry["score"]), f"{_score(entry['low'])} to {_score(entry['high'])}"]
+        for key, entry in scores.items()
+    ]
+    print_table(["metric", "score", "95 % interval"], table, title=f"Test, {rows:,} rows that nothing was chosen by")
+
+
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.5f}" if abs(value) < 100 else f"{value:.2f}"

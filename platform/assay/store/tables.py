@@ -1,0 +1,55 @@
+"""Tables of predictions as CSV or Parquet, written whole or not at all, a block at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from assay.errors import ClusterFault, SpecFault
+
+WRITERS: dict[str, Any] = {".csv": pacsv.CSVWriter, ".parquet": pq.ParquetWriter}
+
+
+def check_ending(out: Path) -> None:
+    """Check that the ending tells a format.
+
+    Raises:
+        SpecFault: it does not, or the folder does not exist.
+    """
+    if out.suffix not in WRITERS:
+        raise SpecFault.at(str(out), f"has the ending '{out.suffix}'", f"end it in {' or '.join(WRITERS)}")
+    if not out.parent.is_dir():
+        raise SpecFault.at(str(out), "lies in a folder that does not exist", f"mkdir -p {out.parent}")
+
+
+def write(out: Path, tables: Iterable[pa.Table]) -> int:
+    """Write tables of one schema, one below the other, and return the number of rows.
+
+    The file appears under its name once it is complete; a fault on the way leaves what was there before.
+
+    Raises:
+        ClusterFault: the disk failed.
+    """
+    written, writer = 0, None
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        for table in tables:
+            writer = writer or WRITERS[out.suffix](str(temporary), table.schema)
+            writer.write_table(table)
+            written += table.num_rows
+        if writer is not None:
+            writer.close()
+            os.replace(temporary, out)
+    except OSError as error:
+        raise ClusterFault.at(
+            str(out), f"cannot be written ({error.strerror or error})", "free space or choose another place"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return written

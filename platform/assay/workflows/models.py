@@ -1,0 +1,126 @@
+"""Registered models: which there are, which one a reference means, and what they predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay import catalog
+from assay.engines import batch_predict, cluster, loading
+from assay.errors import DataFault, SpecFault
+from assay.model import Model
+from assay.parts import Json
+from assay.store import artifact, tables
+from assay.store.registry import Registry, ResolvedModel
+from assay.store.runs import Storage
+from assay.store.tracking import Tracking
+from assay.vocabulary import Shelf
+from assay.workflows.choices import METRIC_OF
+from assay.workflows.finalize import scores
+
+
+def registry(storage: Storage, tracking_uri: str | None = None) -> Registry:
+    """Return the registry of a storage, or of a tracking server."""
+    return Registry(Tracking(tracking_uri, storage.root))
+
+
+def listed(storage: Storage, tracking_uri: str | None = None) -> list[Json]:
+    """Return every registered version: name, version, aliases, score, metric, run."""
+    found = registry(storage, tracking_uri).models()
+    return [
+        {
+            "name": version.name,
+            "version": version.number,
+            "aliases": list(version.aliases),
+            "run": version.run,
+            "metric": version.tags.get("assay.metric"),
+            "score": _number(version.tags.get("assay.score")),
+        }
+        for versions in found.values()
+        for version in versions
+    ]
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+def resolve(reference: str, storage: Storage, tracking_uri: str | None = None) -> ResolvedModel:
+    """Return what NAME, NAME@ALIAS, NAME/VERSION or a folder stands for.
+
+    Raises:
+        SpecFault: nothing.
+        ArtifactFault: what is there was changed.
+    """
+    return registry(storage, tracking_uri).resolve(reference)
+
+
+def predict(
+    reference: str,
+    data: list[str],
+    out: Path,
+    storage: Storage,
+    address: str | None,
+    declared: str | None,
+    tracking_uri: str | None = None,
+) -> Json:
+    """Predict every row of files and write `row`, `prediction` and `probability_CLASS` to one file.
+
+    Raises:
+        SpecFault: no such model, or the ending of `out` tells no format.
+        DataFault: the data cannot be read or does not fit the model.
+    """
+    tables.check_ending(out)
+    found = resolve(reference, storage, tracking_uri)
+    model = artifact.load(found.folder)
+    num_cpus = cluster.connect(address)
+    columns = [column.name for column in model.profile.used]
+    parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
+    num_rows = tables.write(out, parts)
+    return {"model": _title(found), "rows": num_rows, "out": str(out)}
+
+
+def evaluate(
+    reference: str,
+    data: list[str],
+    storage: Storage,
+    address: str | None,
+    declared: str | None,
+    metric: str | None,
+    tracking_uri: str | None = None,
+) -> Json:
+    """Score a model on labelled rows: every metric of the task, each with its 95 % interval.
+
+    Raises:
+        SpecFault: no such model or metric.
+        DataFault: the data has no label column, or does not fit the model.
+    """
+    found = resolve(reference, storage, tracking_uri)
+    model = artifact.load(found.folder)
+    first = metric or model.card.get("metric") or METRIC_OF[model.task]
+    if model.task not in catalog.find(Shelf.METRICS, first).tasks:
+        raise SpecFault.at("--metric", f"'{first}' is not for the task {model.task}", "see `assay parts metrics`")
+    cluster.connect(address)
+    table = loading.load(data, declared)
+    return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": _scores(model, table, first)}
+
+
+def _scores(model: Model, table: object, first: str) -> Json:
+    batch = model.batch(table)
+    if batch.y_N is None:
+        raise DataFault.at(
+            f"label '{model.profile.label.name}'",
+            "no column has this name",
+            "evaluate needs the true labels; `assay predict` does not",
+        )
+    missing = batch.y_N != batch.y_N if not model.classes else batch.y_N < 0
+    if missing.any():
+        raise DataFault.at(
+            f"label '{model.profile.label.name}'",
+            f"{int(missing.sum()):,} of {len(missing):,} rows are missing",
+            "drop these rows",
+        )
+    return scores(model.task, batch.y_N, model.predict_batch(batch), first, seed=0)
+
+
+def _title(found: ResolvedModel) -> str:
+    return found.name if found.version is None else f"{found.name}/{found.version}"

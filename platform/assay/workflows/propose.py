@@ -1,0 +1,102 @@
+"""Look at the head of the data without starting Ray: write an experiment file, or say what a file would do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay import catalog
+from assay.engines.loading import source_key
+from assay.parts import Json, Kind
+from assay.profile import Profile
+from assay.seeds import child
+from assay.spec import Experiment
+from assay.spec.rendering import to_yaml
+from assay.vocabulary import Shelf
+from assay.workflows import choices
+from assay.workflows.prepare import check_columns, looks_like_classes
+
+HEAD_ROWS = 20_000
+
+
+def head(paths: list[str], declared: str | None) -> pa.Table:
+    """Return about the first HEAD_ROWS rows."""
+    table: pa.Table = catalog.make(Shelf.SOURCES, source_key(paths, declared)).peek(paths, HEAD_ROWS)
+    return table
+
+
+def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
+    """Profile the head as if it were the training rows."""
+    check_columns(table, experiment)
+    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
+    summaries = kind.summarise(table, np.arange(table.num_rows), child(experiment.seed, "profile"))
+    return kind.profile(summaries, experiment.data.label, experiment.task, experiment.columns, experiment.data.positive)
+
+
+def initial(data: list[str], label: str, declared: str | None = None) -> tuple[str, str]:
+    """Return a name and an experiment file for the data, as YAML with what was inferred.
+
+    Raises:
+        DataFault: the data cannot be read or learned from.
+    """
+    train: Any = data[0] if len(data) == 1 else data
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data[0].rstrip("/")).name.split(".")[0]).strip("-.") or "experiment"
+    plain: Json = {"experiment": name, "seed": 0, "data": {"train": train, "label": label}}
+    if declared is not None:
+        plain["data"]["format"] = declared
+    experiment = Experiment.model_validate(plain)
+    profile = profile_head(experiment, head(data, declared))
+    task = profile.label.task
+    plain |= {
+        "task": task.value,
+        "metric": choices.METRIC_OF[task],
+        "split": {"folds": 5, "test_fraction": 0.2},
+        "search": {"trials": 40},
+    }
+    return name, to_yaml(plain) + _remarks(profile)
+
+
+def _remarks(profile: Profile) -> str:
+    """Return what was inferred, as comments; to change one, write it under `columns`."""
+    lines = ["", "# What the columns look like in the first rows; write `columns: {NAME: {kind: …}}` to say otherwise."]
+    for column in profile.columns:
+        missing = f", {column.num_missing / column.num_rows:.1%} missing" if column.num_missing else ""
+        lines.append(
+            f"#   {column.name}: {'dropped, ' + column.dropped if column.dropped else column.kind.value + missing}"
+        )
+    return "\n".join([*lines, "# `assay render FILE` shows every setting with its default.", ""])
+
+
+def planned(experiment: Experiment) -> Json:
+    """Return what a run of the file would do, judged by the head of its data; starts nothing.
+
+    Raises:
+        DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
+    """
+    listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
+    table = head(listed, experiment.data.format)
+    profile = profile_head(experiment, table)
+    task = profile.label.task
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
+    choices.metric_for(experiment, task)
+    return {
+        "experiment": experiment.experiment,
+        "rows_seen": table.num_rows,
+        "task": task.value,
+        "metric": choices.metric_key(experiment, task),
+        "split": choices.split_key(experiment, looks_like_classes(table, experiment)),
+        "folds": experiment.split.folds,
+        "trials": experiment.search.trials,
+        "fits": experiment.search.trials * experiment.split.folds,
+        "algorithms": {
+            candidate.key: {"settings_to_try_first": len(candidate.portfolio), "searched": list(candidate.space)}
+            for candidate in candidates
+        },
+        "ensembles": [spec.model_dump(exclude_defaults=True) for spec in choices.ensembles_for(experiment, task)],
+        "columns": {column.name: column.kind.value for column in profile.used},
+        "dropped": {column.name: column.dropped for column in profile.columns if column.dropped},
+    }

@@ -1,0 +1,55 @@
+"""Tiny tables that a contract test can learn from in milliseconds; read-only, as they are in a shared object store."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.batch import Batch, Column
+from assay.vocabulary import ColumnKind, Task
+
+NUM_LEVELS = 4
+NUM_CLASSES = {Task.REGRESSION: 0, Task.BINARY: 2, Task.MULTICLASS: 3}
+
+
+def tiny(task: Task, wants: str, seed: int = 0, num_rows: int = 160) -> Batch:
+    """Return rows whose label follows from two numbers and a category, as category codes or as dense columns."""
+    draw = np.random.default_rng(seed)
+    number_ND = draw.normal(size=(num_rows, 3))
+    code_N = draw.integers(0, NUM_LEVELS, num_rows).astype(np.int32)
+    signal_N = 2 * number_ND[:, 0] - number_ND[:, 1] + 1.5 * (code_N == 1) + 0.2 * draw.normal(size=num_rows)
+    missing_N = draw.random(num_rows) < 0.1
+    columns, meaning = _columns(number_ND, code_N, missing_N, wants)
+    batch = Batch(columns, meaning, np.arange(num_rows), _label(signal_N, task), num_classes=NUM_CLASSES[task])
+    return frozen(batch.packed())
+
+
+def frozen(batch: Batch) -> Batch:
+    """Forbid writing into the batch, so that a part that changes its input fails."""
+    for array in (*batch.columns.values(), batch.row_N, batch.y_N):
+        if array is not None:
+            array.setflags(write=False)
+    return batch
+
+
+def _label(signal_N: np.ndarray, task: Task) -> np.ndarray:
+    if task is Task.REGRESSION:
+        return 100 + 10 * signal_N
+    return np.digitize(signal_N, [0.4] if task is Task.BINARY else [-0.6, 1.4]).astype(np.int64)
+
+
+def _columns(
+    number_ND: np.ndarray, code_N: np.ndarray, missing_N: np.ndarray, wants: str
+) -> tuple[dict[str, np.ndarray], dict[str, Column]]:
+    names = ("n0", "n1", "n2")
+    if wants == "dense":
+        one_hot_NL = np.eye(NUM_LEVELS, dtype=np.float32)[code_N]
+        levels = tuple(f"c_{level}" for level in range(NUM_LEVELS))
+        return (
+            {"n": number_ND.astype(np.float32), "c": one_hot_NL},
+            {"n": Column(ColumnKind.NUMERIC, features=names), "c": Column(ColumnKind.NUMERIC, features=levels)},
+        )
+    number_ND[missing_N, 2] = np.nan
+    return (
+        {"n": number_ND, "c": np.where(missing_N, -1, code_N).astype(np.int32)},
+        {"n": Column(ColumnKind.NUMERIC, features=names), "c": Column(ColumnKind.CATEGORY, num_levels=NUM_LEVELS)},
+    )

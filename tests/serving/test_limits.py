@@ -1,0 +1,219 @@
+"""What the server refuses, survives and joins; on a real model, without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import threading
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.errors import ArtifactFault, SpecFault
+from assay_serving import settings
+from assay_serving.batching import Batcher, Overloaded
+from assay_serving.desk import Desk
+from assay_serving.gate import refuse_open_door
+from assay_serving.settings import ModelRef
+
+JSON = {"content-type": "application/json"}
+
+
+def test_a_body_above_the_limit_is_413_naming_the_batch_verb(mixed: Any) -> None:
+    answer = mixed.post("/invocations", content=b" " * (settings.MAX_BODY_BYTES + 1), headers=JSON)
+    assert answer.status_code == 413
+    assert "assay predict" in answer.json()["error"]
+
+
+def test_a_body_without_a_length_is_cut_off_at_the_limit(mixed: Any) -> None:
+    async def endless() -> Any:
+        while True:
+            yield b" " * 2**20
+
+    assert mixed.post("/invocations", content=endless(), headers=JSON).status_code == 413
+
+
+def test_a_small_body_that_inflates_beyond_the_limit_is_413(mixed: Any) -> None:
+    bomb = gzip.compress(b" " * (settings.MAX_BODY_BYTES + 1))
+    answer = mixed.post("/invocations", content=bomb, headers={**JSON, "content-encoding": "gzip"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_bodies_are_read(mixed: Any, name: str, pack: Any) -> None:
+    body = pack(b'{"inputs": [[61, "Rome", true, "2024-05-17", "good"]]}')
+    answer = mixed.post("/invocations", content=body, headers={**JSON, "content-encoding": name})
+    assert answer.json()["predictions"][0]["prediction"] == "over"
+
+
+@pytest.mark.parametrize(("encoding", "status"), [("br", 415), ("gzip", 400)])
+def test_bodies_that_cannot_be_inflated_are_refused(mixed: Any, encoding: str, status: int) -> None:
+    answer = mixed.post("/invocations", content=b"{}", headers={**JSON, "content-encoding": encoding})
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+def test_too_many_rows_are_413_naming_the_batch_verb(number: Any) -> None:
+    num_rows = settings.MAX_ROWS + 1
+    answer = number.post("/invocations", json={"inputs": {"x0": [0] * num_rows, "x1": [0] * num_rows}})
+    assert answer.status_code == 413
+    assert "100,001 rows" in answer.json()["error"]
+    assert "assay predict" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("PUT", "/v2", 405), ("GET", "/invocations", 405)])
+def test_a_wrong_method_is_405_in_json(mixed: Any, method: str, path: str, status: int) -> None:
+    answer = mixed.request(method, path)
+    assert answer.status_code == status
+    assert path in answer.json()["error"]
+
+
+def test_a_bug_is_500_in_json_and_tells_nothing(open_app: Any, folders: dict[str, Path], row: dict[str, Any]) -> None:
+    app = open_app(folders["mixed"])
+    app.desk.served.model.members[0].fitted.estimator.tree_ = None
+    answer = app.post("/invocations", json={"dataframe_records": [row]})
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "internal error; the server's log has the details"}
+
+
+def test_every_answer_says_the_version(mixed: Any) -> None:
+    answers = [mixed.get("/v2"), mixed.get("/nowhere"), mixed.post("/invocations", content=b"{", headers=JSON)]
+    assert [answer.headers["x-assay-version"] for answer in answers] == ["1", "1", "1"]
+
+
+def test_without_the_token_nothing_is_answered(open_app: Any, folders: dict[str, Path]) -> None:
+    app = open_app(folders["mixed"], hashlib.sha256(b"secret").hexdigest())
+    wrong = [{}, {"Authorization": "Bearer guess"}, {"Authorization": "secret"}, {"Authorization": "Basic secret"}]
+    answers = [app.get(path, headers=headers) for headers in wrong for path in ("/v2/health/live", "/nowhere")]
+    assert {answer.status_code for answer in answers} == {401}
+    assert all("token" in answer.json()["error"] for answer in answers)
+
+
+def test_with_the_token_requests_are_answered(open_app: Any, folders: dict[str, Path]) -> None:
+    app = open_app(folders["mixed"], hashlib.sha256(b"secret").hexdigest())
+    assert app.get("/v2", headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", None])
+def test_an_open_host_needs_a_token(host: str | None) -> None:
+    with pytest.raises(SpecFault, match="ASSAY_SERVE_TOKEN"):
+        refuse_open_door(host, None)
+    refuse_open_door(host, "digest")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_loopback_needs_no_token(host: str) -> None:
+    refuse_open_door(host, None)
+
+
+def test_a_bad_request_does_not_spoil_those_beside_it(mixed: Any, row: dict[str, Any]) -> None:
+    bodies = [{"dataframe_records": [{**row, "age": "old" if index == 7 else 20 + index}]} for index in range(32)]
+    answers = mixed.together(*(("POST", "/invocations", {"json": body}) for body in bodies))
+    assert [index for index, answer in enumerate(answers) if answer.status_code != 200] == [7]
+
+
+def test_requests_that_come_together_get_their_own_rows(number: Any) -> None:
+    def body(value: float) -> dict[str, Any]:
+        return {"json": {"inputs": {"x0": [value] * 3, "x1": [0.0] * 3}}}
+
+    values = [index / 8 - 2 for index in range(32)]
+    alone = [number.post("/invocations", **body(value)).json() for value in values]
+    together = number.together(*(("POST", "/invocations", body(value)) for value in values))
+    assert [answer.json() for answer in together] == alone
+
+
+def batcher(call: Any, **limits: int) -> Batcher[str, int, int]:
+    return Batcher(call, ThreadPoolExecutor(1), **{"max_items": 4, "max_size": 100, "max_waiting": 100, **limits})
+
+
+def test_what_waits_while_a_call_runs_is_one_call() -> None:
+    calls: list[list[int]] = []
+    first_may_end = threading.Event()
+
+    def call(_: str, items: Sequence[int]) -> Sequence[int]:
+        calls.append(list(items))
+        first_may_end.wait(5)
+        return [10 * item for item in items]
+
+    async def scenario() -> list[int]:
+        joins = batcher(call)
+        asked = [asyncio.create_task(joins.submit("g", 0, 1))]
+        await asyncio.sleep(0.05)
+        asked += [asyncio.create_task(joins.submit("g", item, 1)) for item in range(1, 7)]
+        await asyncio.sleep(0.05)
+        first_may_end.set()
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(scenario()) == [0, 10, 20, 30, 40, 50, 60]
+    assert calls == [[0], [1, 2, 3, 4], [5, 6]]
+
+
+def test_an_item_that_breaks_the_call_breaks_no_other() -> None:
+    def call(_: str, items: Sequence[int]) -> Sequence[int]:
+        return [1 // item for item in items]
+
+    async def scenario() -> list[Any]:
+        joins = batcher(call)
+        return await asyncio.gather(*(joins.submit("g", item, 1) for item in (1, 0, 1)), return_exceptions=True)
+
+    one, broken, other = asyncio.run(scenario())
+    assert (one, type(broken), other) == (1, ZeroDivisionError, 1)
+
+
+def test_items_of_two_groups_are_never_one_call() -> None:
+    calls: list[tuple[str, list[int]]] = []
+
+    def call(group: str, items: Sequence[int]) -> Sequence[int]:
+        calls.append((group, list(items)))
+        return items
+
+    async def scenario() -> None:
+        joins = batcher(call)
+        await asyncio.gather(*(joins.submit(group, item, 1) for item, group in enumerate("aabb")))
+
+    asyncio.run(scenario())
+    assert calls == [("a", [0, 1]), ("b", [2, 3])]
+
+
+def test_one_more_than_may_wait_is_told_so() -> None:
+    async def scenario() -> list[Any]:
+        joins = batcher(lambda _, items: items, max_waiting=2)
+        return await asyncio.gather(*(joins.submit("g", item, 1) for item in range(3)), return_exceptions=True)
+
+    assert [type(found) for found in asyncio.run(scenario())] == [int, int, Overloaded]
+
+
+def test_a_full_server_answers_503_with_the_time_to_wait(open_app: Any, folders: dict[str, Path], row: Any) -> None:
+    app = open_app(folders["mixed"])
+    ask = ("POST", "/invocations", {"json": {"dataframe_records": [row]}})
+    answers = app.together(*[ask] * (settings.MAX_WAITING + 64))
+    full = [answer for answer in answers if answer.status_code == 503]
+    assert full
+    assert full[0].headers["retry-after"] == "1"
+    assert {answer.status_code for answer in answers} == {200, 503}
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_at_work(
+    open_app: Any, folders: dict[str, Path], tmp_path: Path, row: Any
+) -> None:
+    app = open_app(folders["mixed"])
+    app.runner.run(app.desk.switch(ModelRef(name="m", version="2", path=str(tmp_path))))
+    assert app.post("/invocations", json={"dataframe_records": [row]}).headers["x-assay-version"] == "1"
+    refused = app.post("/v2/repository/index").json()[1]
+    assert (refused["version"], refused["state"]) == ("2", "UNAVAILABLE")
+    assert "manifest.json" in refused["reason"]
+
+
+def test_a_server_with_nothing_to_serve_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactFault):
+        asyncio.run(Desk().switch(ModelRef(name="m", version="1", path=str(tmp_path))))
+
+
+def test_health_is_bad_without_a_model() -> None:
+    with pytest.raises(RuntimeError, match="no model"):
+        Desk().check()
