@@ -114,7 +114,8 @@ class Model:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
         prediction_MNK: np.ndarray = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
         if self.combination is None:
-            return np.asarray(prediction_MNK[0])
+            only: np.ndarray = prediction_MNK[0]
+            return only
         combined: np.ndarray = self.combination.part.combine(self.combination.learned, prediction_MNK)
         return combined
 
@@ -123,7 +124,7 @@ class Model:
         if not self.classes:
             numbers: np.ndarray = prediction_NK[:, 0]
             return numbers
-        return np.array(self.classes, dtype=object)[prediction_NK.argmax(axis=1)]
+        return np.asarray(np.array(self.classes, dtype=object)[prediction_NK.argmax(axis=1)])
 
     def answer_table(self, table: pa.Table) -> pa.Table:
         """Return `prediction`, and `probability_CLASS` for each class, for the rows of a table."""

@@ -64,7 +64,7 @@ def _only_form(content: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _split(form: str, value: Any, _: Profile) -> Columns:
-    parts: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    parts: Any = value if isinstance(value, dict) else {}
     names, data = parts.get("columns"), parts.get("data")
     if not _all(names, str) or not _all(data, list):
         raise bad_request(f"{form}: expected an object with `columns` (a list of names) and `data` (a list of rows)")

@@ -26,11 +26,8 @@ def truth(task: Task) -> np.ndarray:
     draw = np.random.default_rng(0)
     if task is Task.REGRESSION:
         return 1_000 + draw.normal(size=NUM_ROWS)
-    return draw.choice(
-        NUM_CLASSES[task],
-        NUM_ROWS,
-        p=np.array([6, 3, 1, 0.5][: NUM_CLASSES[task]]) / sum([6, 3, 1, 0.5][: NUM_CLASSES[task]]),
-    )
+    share_K = np.array([6, 3, 1, 0.5])[: NUM_CLASSES[task]]
+    return draw.choice(NUM_CLASSES[task], NUM_ROWS, p=share_K / share_K.sum())
 
 
 def perfect(task: Task) -> np.ndarray:
@@ -107,11 +104,16 @@ def test_a_ranking_without_positives_has_no_score(key: str) -> None:
     assert math.isnan(made(key).score(np.zeros(10, int), np.full((10, 2), 0.5)))
 
 
-def test_roc_auc_of_many_classes_is_the_mean_over_classes_that_occur() -> None:
+def test_roc_auc_of_many_classes_is_one_against_the_rest() -> None:
     from sklearn.metrics import roc_auc_score
 
     y_N, prediction_NK = truth(Task.MULTICLASS), fair(Task.MULTICLASS).astype(float)
-    expected = roc_auc_score(y_N, prediction_NK / prediction_NK.sum(axis=1, keepdims=True), multi_class="ovr")
+    prediction_NK /= prediction_NK.sum(axis=1, keepdims=True)
+    expected = roc_auc_score(y_N, prediction_NK, multi_class="ovr")
     assert made("roc_auc").score(y_N, prediction_NK) == pytest.approx(expected, rel=1e-9)
+
+
+def test_roc_auc_leaves_out_a_class_that_does_not_occur() -> None:
+    y_N, prediction_NK = truth(Task.MULTICLASS), fair(Task.MULTICLASS)
     present_N = y_N != 3
-    assert math.isfinite(made("roc_auc").score(y_N[present_N], prediction_NK[present_N]))
+    assert 0.5 < made("roc_auc").score(y_N[present_N], prediction_NK[present_N]) < 1

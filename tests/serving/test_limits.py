@@ -198,6 +198,30 @@ def test_a_full_server_answers_503_with_the_time_to_wait(open_app: Any, folders:
     assert {answer.status_code for answer in answers} == {200, 503}
 
 
+def test_a_prediction_that_takes_too_long_is_504(
+    open_app: Any, folders: dict[str, Path], row: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "REQUEST_TIMEOUT_S", 0.0)
+    answer = open_app(folders["mixed"]).post("/invocations", json={"dataframe_records": [row]})
+    assert answer.status_code == 504
+    assert "fewer rows" in answer.json()["error"]
+
+
+def test_health_is_answered_while_a_large_request_is(number: Any) -> None:
+    many = {"json": {"inputs": {"x0": [0.5] * 50_000, "x1": [0.5] * 50_000}}}
+    ended: list[str] = []
+
+    async def ask(method: str, path: str, **options: Any) -> None:
+        await number.client.request(method, path, **options)
+        ended.append(path)
+
+    async def scenario() -> None:
+        await asyncio.gather(ask("POST", "/invocations", **many), ask("GET", "/ping"))
+
+    number.runner.run(scenario())
+    assert ended == ["/ping", "/invocations"]
+
+
 def test_a_model_that_cannot_be_loaded_leaves_the_one_at_work(
     open_app: Any, folders: dict[str, Path], tmp_path: Path, row: Any
 ) -> None:

@@ -145,6 +145,11 @@ def test_an_open_host_without_a_token_is_refused(folders: dict[str, Path], monke
         serving.start(folders["mixed"], "demo", "1", host="0.0.0.0")
 
 
+def test_a_name_that_fits_no_url_is_refused(folders: dict[str, Path]) -> None:
+    with pytest.raises(SpecFault, match=r"serve\.params\.name: got 'my/model'"):
+        serving.start(folders["mixed"], "my/model", "1")
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactFault, match=r"manifest\.json"):
         serving.start(tmp_path, "demo", "1")

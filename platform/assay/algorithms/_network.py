@@ -112,7 +112,7 @@ def to_files(shape: Shape, network: Network) -> Files:
     """Return the shape as JSON and the weights as safetensors."""
     from safetensors.numpy import save
 
-    weights = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in network.state_dict().items()}
+    weights = {name: np.array(tensor.numpy(), order="C") for name, tensor in network.state_dict().items()}
     return {SHAPE: shape.model_dump_json(indent=1).encode(), WEIGHTS: save(weights)}
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # features, label, weight
 
 PREDICT_ROWS = 8_192
-USUAL_STEPS, USUAL_EPOCHS = 1_200, (10, 40)  # more passes over few rows, fewer over many
+USUAL_STEPS, USUAL_EPOCHS = 1_000, (8, 40)  # more passes over few rows, fewer over many
 
 
 class Dense(Algorithm):
@@ -55,9 +55,9 @@ class Dense(Algorithm):
         label_smoothing: float = Field(0.02, ge=0, lt=0.5, description="share of each label given to all classes")
         batch_size: int = Field(256, ge=8, le=65_536, description="rows of one step")
         num_epochs: int | None = Field(
-            None, ge=1, le=10_000, description="passes over the rows at most; null: about 1,200 steps, 10 to 40 passes"
+            None, ge=1, le=10_000, description="passes over the rows at most; null: about 1,000 steps, 8 to 40 passes"
         )
-        patience: int = Field(8, ge=1, le=10_000, description="passes without gain on the inner slice before it stops")
+        patience: int = Field(5, ge=1, le=10_000, description="passes without gain on the inner slice before it stops")
         inner_fraction: float = Field(0.12, gt=0, le=0.5, description="share of the rows in the inner slice")
 
     space = {

@@ -21,7 +21,7 @@ class ExtraTrees(Forest):
         (40, 1)
     """
 
-    cost = 1.2
+    cost = 0.9
     portfolio = ({}, {"max_features": 0.8, "min_samples_leaf": 2})
     makes = ("ExtraTreesClassifier", "ExtraTreesRegressor")
 

@@ -34,7 +34,7 @@ class KNearestNeighbours(SklearnAlgorithm):
         metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
 
     row_cap = 50_000
-    cost = 0.3
+    cost = 0.08
     space = {
         "num_neighbours": Integer(3, 100, log=True),
         "weights": Choice(("uniform", "distance")),

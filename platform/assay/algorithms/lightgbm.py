@@ -82,7 +82,7 @@ class LightGBM(Algorithm):
         },
         {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_child_samples": 5},
     )
-    cost = 1.0
+    cost = 0.7
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedLightGBM:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
@@ -125,7 +125,7 @@ class LightGBM(Algorithm):
         import lightgbm
 
         try:
-            booster = lightgbm.Booster(params={"verbosity": -1}, model_str=model.text)
+            booster = lightgbm.Booster(model_str=model.text)
         except lightgbm.basic.LightGBMError as error:
             raise ArtifactFault.at(MODEL, f"is refused by LightGBM ({error})") from None
         return FittedLightGBM(booster, model.num_classes, {"num_trees": float(model.num_trees)})

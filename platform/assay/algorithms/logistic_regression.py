@@ -33,7 +33,7 @@ class LogisticRegression(SklearnAlgorithm):
         max_iter: int = Field(200, ge=1, le=100_000, description="rounds of the solver at most")
 
     tasks = CLASSIFICATION
-    cost = 0.1
+    cost = 0.02
     space = {"C": LogUniform(1e-3, 1e2)}
     portfolio = ({}, {"C": 0.05})
     makes = ("LogisticRegression",)

@@ -21,7 +21,7 @@ class RandomForest(Forest):
         (40, 1)
     """
 
-    cost = 2.0
+    cost = 2.5
     portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5})
     makes = ("RandomForestClassifier", "RandomForestRegressor")
 

@@ -32,7 +32,7 @@ class Ridge(SklearnAlgorithm):
         alpha: float = Field(1.0, gt=0, le=1e12, description="penalty strength, no unit; larger is smoother")
 
     tasks = frozenset({Task.REGRESSION})
-    cost = 0.02
+    cost = 0.01
     space = {"alpha": LogUniform(1e-3, 1e4)}
     portfolio = ({}, {"alpha": 30.0})
     makes = ("Ridge",)

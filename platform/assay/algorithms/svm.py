@@ -41,11 +41,15 @@ class SupportVectorMachine(SklearnAlgorithm):
         epsilon: float = Field(0.1, ge=0, le=10, description="regression: error that is free, in standard deviations")
 
     row_cap = 5_000  # the kernel has rows x rows entries
-    cost = 8.0
+    cost = 1.0  # of its 5,000 rows
     space = {"C": LogUniform(1e-1, 1e2), "gamma": Choice(("scale", "auto")), "epsilon": LogUniform(1e-2, 0.5)}
     portfolio = ({}, {"C": 10.0})
     makes = ("CalibratedClassifierCV", "SVC", "TransformedTargetRegressor")
-    trusted = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration")
+    trusted = (
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.model_selection._split.StratifiedKFold",
+    )
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the machine for this task."""

@@ -19,6 +19,7 @@ def out() -> Console:
 def print_json(value: Any) -> None:
     """Print one JSON object."""
     sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    sys.stdout.flush()  # `assay serve --json` goes on for days, and its reader waits for this
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:

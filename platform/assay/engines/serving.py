@@ -19,12 +19,15 @@ from types import FrameType
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
+from assay.catalog import setting_fault
 from assay.engines import cluster
-from assay.errors import ArtifactFault, ClusterFault
+from assay.errors import ArtifactFault, ClusterFault, SpecFault
 from assay.store import artifact
 
-APPLICATION = "assay_serving.app"  # named, not imported: the server stands on the platform, not the other way round
+# Named, not imported: the server stands on the platform, not the other way round.
+APPLICATION, GATE, SETTINGS = "assay_serving.app", "assay_serving.gate", "assay_serving.settings"
 APP_NAME = "assay"
 READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
 # The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
@@ -94,12 +97,14 @@ def start(
 
     Raises:
         ArtifactFault: the artifact was changed, is incomplete or is not ours.
-        SpecFault: `host` is open to other machines and there is no token.
+        SpecFault: `host` is open to other machines and there is no token, or a name does not fit into a URL.
         ClusterFault: the port is taken, or the server did not come up.
     """
     folder = Path(folder).resolve()
     artifact.read(folder)  # a broken artifact is found here, in a millisecond, not by replicas that fail to start
-    importlib.import_module("assay_serving.gate").refuse_open_door(host, _token_digest())
+    _arguments(folder, name, version)
+    gate = importlib.import_module(GATE)
+    gate.refuse_open_door(host, gate.token_digest())
     server = Server(f"http://{_reachable(host)}:{port}", name, version, connected_here=not _is_connected())
     if not (address or os.environ.get("RAY_ADDRESS")):
         _claim(host, port)
@@ -115,9 +120,12 @@ def start(
     return server
 
 
-def _token_digest() -> str | None:
-    digest: str | None = importlib.import_module("assay_serving.gate").token_digest()
-    return digest
+def _arguments(folder: Path, name: str, version: str) -> Any:
+    settings = importlib.import_module(SETTINGS)
+    try:
+        return settings.ServeArgs(name=name, version=version, path=str(folder.resolve()))
+    except ValidationError as error:
+        raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
 
 
 def _is_connected() -> bool:
@@ -153,9 +161,9 @@ def _quiet_serve() -> Any:
 
 
 def _open_proxy(host: str, port: int) -> None:
+    serve = _quiet_serve()
     from ray.serve.context import _get_global_client
 
-    serve = _quiet_serve()
     running = _get_global_client(raise_if_no_controller_running=False)
     if running is not None and (running.http_config.host, running.http_config.port) != (host, port):
         found = f"{running.http_config.host}:{running.http_config.port}"
@@ -173,9 +181,8 @@ def _open_proxy(host: str, port: int) -> None:
 def _deploy(folder: Path, name: str, version: str) -> None:
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
-    arguments = application.ServeArgs(name=name, version=version, path=str(folder.resolve()))
     try:
-        serve.run(application.build(arguments), name=APP_NAME, route_prefix="/")
+        serve.run(application.build(_arguments(folder, name, version)), name=APP_NAME, route_prefix="/")
     except (RuntimeError, TimeoutError) as error:
         raise ClusterFault.at(
             f"model {name}/{version}", f"was not deployed ({_last_line(error)})", "look at `serve status`"
@@ -216,7 +223,7 @@ def _await_version(url: str, name: str, version: str) -> None:
 
 
 def _authorization() -> dict[str, str]:
-    token = os.environ.get("ASSAY_SERVE_TOKEN", "").strip()
+    token = os.environ.get(importlib.import_module(SETTINGS).TOKEN_VARIABLE, "").strip()
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 

@@ -16,7 +16,8 @@ from assay.seeds import row_hash
 from assay.vocabulary import MISSING_CODE, ColumnKind
 
 NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
-DATETIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+DATE, TIME = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
+DATETIME = rf"^{DATE}([ T]{TIME}(Z|[+-]\d{{2}}:?\d{{2}})?)?$"
 BOOLEAN = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 NOT_A_TIME = np.iinfo(np.int64).min
 WORDS = {"number": "numbers", "boolean": "true/false", "datetime": "dates", "string": "text", "nothing": "nothing"}
@@ -217,7 +218,8 @@ def _to_datetime(value: Stored, profile: ColumnProfile) -> Any:
 
 
 def _parse_times(text: pa.Array) -> pa.Array:
-    """Parse ISO 8601; times with a zone are turned to UTC, times without are taken as they are."""
+    """Parse ISO 8601 to the microsecond; times with a zone are turned to UTC, times without are taken as they are."""
+    text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
     with_zone = pc.match_substring_regex(text, r"(Z|[+-]\d{2}:?\d{2})$")
     with_zone = pc.and_(with_zone, pc.greater(pc.utf8_length(text), 10))
     none = pa.scalar(None, pa.string())

@@ -35,7 +35,9 @@ class HashedText(Step):
         vectorizer = HashingVectorizer(n_features=self.params.num_bins, ngram_range=(1, self.params.max_words))
         columns, meaning = {}, {}
         for name in batch.names(*self.takes):
-            columns[name] = vectorizer.transform(batch.columns[name]).toarray().astype(np.float32)
+            columns[name] = np.zeros((len(batch), self.params.num_bins), np.float32)
+            if len(batch):  # scikit-learn refuses to hash nothing
+                columns[name][:] = vectorizer.transform(batch.columns[name]).toarray()
             features = tuple(f"{name} bin {index}" for index in range(self.params.num_bins))
             meaning[name] = Column(ColumnKind.BOOLEAN, features=features)  # bounded, so it needs no scaling
         return batch.with_columns(columns, meaning)

@@ -32,16 +32,12 @@ class Impute(Step):
     def measure(self, batch: Batch) -> Json:
         found = {}
         for name in batch.names(*self.takes):
-            x_ND = batch.columns[name].reshape(len(batch), -1)
-            present_ND = ~np.isnan(x_ND)
+            x_ND = batch.columns[name].reshape(len(batch), -1).astype(np.float64)
+            moments = [Moments.of(x_N[~np.isnan(x_N)]) for x_N in x_ND.T]
             found[name] = [
-                {
-                    **vars(Moments.of(x_ND[present_ND[:, d], d].astype(np.float64))),
-                    "missing": int((~present_ND[:, d]).sum()),
-                }
-                for d in range(x_ND.shape[1])
+                {"count": entry.count, "mean": entry.mean, "missing": len(batch) - entry.count} for entry in moments
             ]
-        return _finite(found)
+        return found
 
     def merge(self, states: Sequence[Json]) -> Json:
         merged = states[0]
@@ -68,17 +64,5 @@ class Impute(Step):
 
 
 def _merge(left: Json, right: Json) -> Json:
-    joined = _moments(left).merge(_moments(right))
-    return {**vars(joined), "missing": left["missing"] + right["missing"]}
-
-
-def _moments(entry: Json) -> Moments:
-    return Moments(**{name: value for name, value in entry.items() if name != "missing"})
-
-
-def _finite(found: Json) -> Json:
-    """Replace the endless range of an empty column, which JSON cannot hold, by 0."""
-    return {
-        name: [{key: value if np.isfinite(value) else 0.0 for key, value in entry.items()} for entry in entries]
-        for name, entries in found.items()
-    }
+    joined = Moments(left["count"], left["mean"]).merge(Moments(right["count"], right["mean"]))
+    return {"count": joined.count, "mean": joined.mean, "missing": left["missing"] + right["missing"]}

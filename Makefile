@@ -1,0 +1,63 @@
+# Everything a person types here. `make help` lists it.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell \
+  $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+VENV ?= .venv
+# More options for pip, such as `make install PIP_ARGS='--index-url …'` for another build of torch (docs/deploy.md).
+PIP_ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint types floors bench faults docs constraints wheel clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make the virtual environment; does nothing when it is up to date
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 was not found; say where: make install PYTHON=…" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install  ## walk a real table to a served model, and stop (about three minutes)
+	$(BIN)/python examples/demo.py
+
+test: install  ## all tests
+	$(BIN)/python -m pytest
+
+check: lint types floors test  ## lint, types, floors and all tests
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+floors: install
+	$(BIN)/lint-imports
+
+bench: install  ## what we claim about speed and accuracy, measured on this machine
+	@set -e; for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program; done
+
+faults: install  ## only the tests that kill processes and break disks
+	$(BIN)/python -m pytest -m faults
+
+docs: install  ## write the pages that are made from the code
+	$(BIN)/python docs/generate.py
+
+constraints: install  ## pin what is installed now
+	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+[A-Za-z0-9.]*$$//' \
+	  | LC_ALL=C sort --ignore-case; } > constraints.new
+	mv constraints.new constraints.txt
+	@touch $(STAMP)
+
+wheel: install  ## dist/assay-VERSION-py3-none-any.whl
+	$(BIN)/python -m build --wheel
+	rm -rf build
+
+clean:  ## remove what make made; the storage .assay stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,34 @@
+"""What both jobs share: the command line is the door, and a job must not forget what it made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+LASTING = Path.home() / ".assay"
+
+
+def in_job() -> bool:
+    """Whether Ray started this process as a job's entrypoint."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def lasting_storage() -> None:
+    """In a job, remember under the home folder unless told otherwise: its working directory is a copy that goes away.
+
+    Nodes that share no home folder need ASSAY_STORAGE in `jobs/runtime_env.yaml`, a folder that all of them see.
+    """
+    given = os.environ.get("ASSAY_STORAGE") or any(word.split("=")[0] == "--storage" for word in sys.argv[1:])
+    if in_job() and not given:
+        os.environ["ASSAY_STORAGE"] = str(LASTING)
+        print(f"ASSAY_STORAGE is not set; what this job makes is kept in {LASTING} on this node", file=sys.stderr)
+
+
+def run_verb(verb: str) -> None:
+    """Run `assay VERB` with this program's arguments; exits with its exit code."""
+    lasting_storage()
+    from assay.cli import main
+
+    sys.argv[1:1] = [verb]
+    main()

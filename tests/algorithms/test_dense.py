@@ -1,0 +1,80 @@
+"""The dense network: what its files may hold, what it learns, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load, save
+
+from assay.algorithms._network import steps
+from assay.algorithms.dense import Dense
+from assay.batch import Batch, from_matrix
+from assay.errors import ArtifactFault
+from assay.parts import Files
+
+BRIEF = Dense.Params(num_epochs=2, width=8, num_blocks=1)
+
+
+def table(num_rows: int = 400) -> Batch:
+    x_NF = np.random.default_rng(0).uniform(-2, 2, (num_rows, 2)).astype(np.float32)
+    return from_matrix(x_NF, 1e6 + 1e3 * np.sin(3 * x_NF[:, 0]).astype(np.float64))
+
+
+@cache
+def files() -> Files:
+    return Dense(BRIEF).fit(table(), seed=0).files()
+
+
+def with_weight(name: str, array: np.ndarray) -> Files:
+    return {**files(), "weights.safetensors": save({**load(files()["weights.safetensors"]), name: array})}
+
+
+def with_shape(**changes: object) -> Files:
+    return {**files(), "network.json": json.dumps({**json.loads(files()["network.json"]), **changes}).encode()}
+
+
+CORRUPTIONS = {
+    "a layer of another shape": lambda: with_weight("stem.bias", np.zeros(7, np.float32)),
+    "a layer of another type": lambda: with_weight("stem.bias", np.zeros(8, np.float64)),
+    "a layer that is not known": lambda: with_weight("extra.bias", np.zeros(8, np.float32)),
+    "a weight that is not finite": lambda: with_weight("stem.bias", np.full(8, np.nan, np.float32)),
+    "a step of a feature that is not there": lambda: with_weight("staircase.column_S", np.full(32, 2)),
+    "a wider network than its weights": lambda: with_shape(width=16),
+    "more features than its weights": lambda: with_shape(num_features=1_000_000),
+    "a network without bounds": lambda: with_shape(width=10**9),
+    "an unknown word": lambda: with_shape(code="import os"),
+    "no shape": lambda: {"weights.safetensors": files()["weights.safetensors"]},
+    "no weights": lambda: {"network.json": files()["network.json"]},
+    "weights that are not safetensors": lambda: {**files(), "weights.safetensors": b"\x80\x04."},
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_files_that_do_not_fit_together_are_refused(name: str) -> None:
+    with pytest.raises(ArtifactFault):
+        Dense().load(CORRUPTIONS[name]())
+
+
+def test_it_learns_a_bent_relation_of_a_label_far_from_zero() -> None:
+    prediction_N = Dense(Dense.Params(dropout=0.0)).fit(table(1_000), seed=0).predict(table(1_000))[:, 0]
+    y_N = table(1_000).label_N
+    assert np.mean((prediction_N - y_N) ** 2) < 0.05 * y_N.var()
+
+
+def test_fitting_leaves_torchs_chance_and_threads_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state(), torch.get_num_threads()
+    Dense(BRIEF).fit(table(), seed=0, threads=2)
+    assert torch.equal(torch.random.get_rng_state(), before[0])
+    assert torch.get_num_threads() == before[1]
+
+
+def test_a_feature_of_two_values_has_no_steps() -> None:
+    x_NF = np.column_stack([np.arange(10) % 2, np.arange(10)]).astype(np.float32)
+    column_S, low_S, height_S = steps(x_NF, 3)
+    assert column_S.tolist() == [1, 1, 1]
+    np.testing.assert_allclose(low_S + height_S, [3, 6, 9])
