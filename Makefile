@@ -55,6 +55,7 @@ constraints: install  ## pin what is installed now
 	@touch $(STAMP)
 
 wheel: install  ## dist/assay-VERSION-py3-none-any.whl
+	rm -rf build dist
 	$(BIN)/python -m build --wheel
 	rm -rf build
 

@@ -114,7 +114,7 @@ class Batch:
             return np.zeros((len(self), 0), np.float32)
         if len(arrays) == 1 and arrays[0].ndim == 2:
             return arrays[0]
-        return np.hstack([array.reshape(len(self), -1) for array in arrays])
+        return np.hstack([array if array.ndim == 2 else array[:, None] for array in arrays])
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ TREE_KEYS = {
     *PER_SPLIT_REAL,
 }
 WHOLE = re.compile(r"(-?\d{1,10}( -?\d{1,10})*)?", re.ASCII)
-REAL = re.compile(r"(-?\d+(\.\d+)?(e[+-]?\d+)?( -?\d+(\.\d+)?(e[+-]?\d+)?)*)?", re.ASCII)
+# "inf" is the threshold of a split that parts missing values from all others.
+NUMBER = r"-?(\d+(\.\d+)?(e[+-]?\d+)?|inf)"
+REAL = re.compile(rf"({NUMBER}( {NUMBER})*)?", re.ASCII)
 RANGE = re.compile(r"none|\[-?[\d.e+-]+:-?[\d.e+-]+\]|-?\d+(:-?\d+)*", re.ASCII)
 OBJECTIVE = re.compile(r"regression|binary sigmoid:1|multiclass num_class:(\d{1,7})", re.ASCII)
 MAX_FEATURES = 10_000_000
@@ -115,7 +117,8 @@ class _Lines(dict[str, str]):
         """Return the finite numbers of a line."""
         _need(bool(REAL.fullmatch(self[key])), f"{key} of {self.where} is not numbers")
         values = np.array(self[key].split(), dtype=np.float64)
-        _need(bool(np.isfinite(values).all()), f"{key} of {self.where} is not finite")
+        # LightGBM parts missing values from all others by a threshold of infinity; nothing else may be endless.
+        _need(key == "threshold" or bool(np.isfinite(values).all()), f"{key} of {self.where} is not finite")
         return values
 
 

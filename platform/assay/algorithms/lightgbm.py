@@ -49,9 +49,10 @@ class LightGBM(Algorithm):
         lambda_l2: float = Field(1.0, ge=0, le=1e6, description="penalty on the square of leaf values")
         max_bin: int = Field(255, ge=3, le=4_095, description="steps into which a feature is cut")
         extra_trees: bool = Field(False, description="whether thresholds are drawn by chance; faster and smoother")
-        # On adult 16 gains 0.001 of AUC over 0 and more gains nothing; splits of thousands of levels learn by heart.
+        # Levels are coded by frequency, which numbers can split. Sets up to 16 levels, 5 folds of training rows: no
+        # difference on adult and diamonds, 0.026 +- 0.012 of AUC worse on the 700 rows of german_credit.
         native_levels: int = Field(
-            16, ge=0, le=10_000, description="categories up to this many levels are split as sets, others as numbers"
+            0, ge=0, le=10_000, description="categories up to this many levels are split as sets, others as numbers"
         )
         early_stopping_rounds: int = Field(
             50, ge=0, le=10_000, description="trees without gain on the inner slice before it stops; 0 grows all"

@@ -48,34 +48,35 @@ class Refit:
 
 
 class Worker:
-    """What runs in an actor: one job at a time, on views of the shared data."""
+    """What runs in an actor: one job at a time, on views of the shared data.
 
-    def __init__(self, evidence: list[Any], batches: Mapping[str, Any], threads: int) -> None:
+    References to the data come with each job and not with the constructor, so that a restarted actor needs nothing.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def do(self, task: Task, job: Job, evidence: Sequence[Any]) -> Any:
+        """Run one job of an ensemble; what a fit may raise comes back as a `Failure`."""
         import ray
 
-        self.evidence: Evidence | None = ray.get(evidence[0]) if evidence else None
-        self.batches, self.threads = batches, threads
-
-    def do(self, task: Task, job: Job) -> Any:
-        """Run one job of an ensemble; what a fit may raise comes back as text."""
-        assert self.evidence is not None
-        evidence = restricted(self.evidence, task.without_fold)
+        seen = restricted(ray.get(evidence[0]), task.without_fold)
         try:
             if isinstance(job, Call):
-                return job.function(evidence, **job.arguments)
-            batch = task.part.inputs(evidence.prediction_MNK, evidence.y_N)
+                return job.function(seen, **job.arguments)
+            batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
             return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, self.threads)[0]
         except FIT_ERRORS as error:
             return Failure(f"{type(error).__name__}: {str(error)[:500]}")
 
-    def refit(self, order: Refit) -> tuple[Files, dict[str, float], Json]:
-        """Fit a member on all rows; returns its files, its facts and the settings that were fitted."""
+    def refit(self, order: Refit, batches: Mapping[str, Any]) -> tuple[Files, Json]:
+        """Fit a member on all rows; returns its files and the settings that were fitted."""
         import ray
 
-        batch: Batch = ray.get(self.batches[order.recipe])
+        batch: Batch = ray.get(batches[order.recipe])
         algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
         fitted, _ = fit_capped(algorithm, batch, order.seed, self.threads)
-        return dict(fitted.files()), dict(fitted.facts), algorithm.params.model_dump(mode="json", exclude_unset=True)
+        return dict(fitted.files()), algorithm.params.model_dump(mode="json", exclude_unset=True)
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,11 @@ def restricted(evidence: Evidence, without_fold: int | None) -> Evidence:
 class Fleet:
     """A few actors that serve many generators."""
 
-    def __init__(self, num_actors: int, threads: int, evidence: Evidence | None, batches: Mapping[str, Any]) -> None:
+    def __init__(self, num_actors: int, threads: int) -> None:
         import ray
 
-        holder = [] if evidence is None else [ray.put(evidence)]
         actor = ray.remote(num_cpus=threads, max_restarts=2, max_task_retries=2)(Worker)
-        self.evidence = evidence
-        self.workers = [actor.remote(holder, dict(batches), threads) for _ in range(num_actors)]
+        self.workers = [actor.remote(threads) for _ in range(num_actors)]
 
     def close(self) -> None:
         """Let the actors go."""
@@ -108,15 +107,16 @@ class Fleet:
         for worker in self.workers:
             ray.kill(worker)
 
-    def learn(self, tasks: Sequence[Task], seed: int) -> list[Learned | Failure]:
+    def learn(self, tasks: Sequence[Task], evidence: Evidence, seed: int) -> list[Learned | Failure]:
         """Drive one generator per task to its end and return what each learned, in order."""
-        assert self.evidence is not None
-        drives = [_Drive(task, restricted(self.evidence, task.without_fold), child(seed, task.key)) for task in tasks]
+        import ray
+
+        drives = [_Drive(task, restricted(evidence, task.without_fold), child(seed, task.key)) for task in tasks]
         waiting = deque((drive, index) for drive in drives for index in range(len(drive.jobs)))
-        self._work(waiting)
+        self._work(waiting, [ray.put(evidence)])
         return [drive.outcome for drive in drives]
 
-    def _work(self, waiting: deque[tuple[_Drive, int]]) -> None:
+    def _work(self, waiting: deque[tuple[_Drive, int]], evidence: Sequence[Any]) -> None:
         import ray
 
         idle = list(self.workers)
@@ -125,18 +125,19 @@ class Fleet:
             while waiting and idle:
                 drive, index = waiting.popleft()
                 worker = idle.pop()
-                running[worker.do.remote(drive.task, drive.jobs[index])] = (drive, index, worker)
+                running[worker.do.remote(drive.task, drive.jobs[index], evidence)] = (drive, index, worker)
             (ready,), _ = ray.wait(list(running), num_returns=1)
             drive, index, worker = running.pop(ready)
             idle.append(worker)
             if drive.take(index, ray.get(ready)):
                 waiting.extend((drive, index) for index in range(len(drive.jobs)))
 
-    def refit(self, orders: Sequence[Refit]) -> list[tuple[Files, dict[str, float], Json]]:
-        """Fit members on all rows, in parallel; returns files, facts and settings, in order."""
+    def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[tuple[Files, Json]]:
+        """Fit members on all rows, in parallel; `batches` are references. Returns files and settings, in order."""
         from ray.util import ActorPool
 
-        return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order), list(orders)))
+        shared = dict(batches)
+        return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order, shared), list(orders)))
 
 
 class _Drive:

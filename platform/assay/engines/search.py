@@ -118,15 +118,27 @@ class Generations:
         known_until = max(0, (generation - 1) * size)
         if any(not record.ended for record in self.records[:known_until]):
             return False
-        known = [record.outcome() for record in self.records[:known_until]]
-        pending = [Outcome(record.proposal, (), False) for record in self.records[known_until:first]]
-        count = min(size, self.plan.num_trials - first)
-        proposals = self.plan.search.propose(
-            self.plan.candidates, [*known, *pending], first, count, child(self.plan.seed, "search")
-        )
-        self.bars[generation] = self.plan.search.bars(known, self.plan.num_folds)
+        file = f"trials/generation-{generation:04d}.json"
+        if not self.run.exists(file):
+            self.run.write_json(file, self._proposals(generation, known_until))
+        written = self.run.read_json(file)
+        self.bars[generation] = [float("-inf") if bar is None else bar for bar in written["bars"]]
+        proposals = [Proposal(**entry) for entry in written["proposals"]]
         self.records += [TrialRecord(first + index, proposal) for index, proposal in enumerate(proposals)]
         return True
+
+    def _proposals(self, generation: int, known_until: int) -> Json:
+        """Ask the search for a generation; written down before it is fitted, so that a resume never asks again."""
+        plan, first = self.plan, generation * self.plan.generation
+        known = [record.outcome() for record in self.records[:known_until]]
+        pending = [Outcome(record.proposal, (), False) for record in self.records[known_until:first]]
+        count = min(plan.generation, plan.num_trials - first)
+        proposals = plan.search.propose(plan.candidates, [*known, *pending], first, count, child(plan.seed, "search"))
+        bars = plan.search.bars(known, plan.num_folds)
+        return {
+            "proposals": [vars(proposal) for proposal in proposals],
+            "bars": [bar if np.isfinite(bar) else None for bar in bars],
+        }
 
     def take_in(self, record: TrialRecord) -> bool:
         """Read what is on the disk of a trial; True when nothing of it is left to do."""

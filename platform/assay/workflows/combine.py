@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,6 @@ def judge(
     plan: Plan,
     batch: Batch,
     task: TaskWord,
-    refs: Mapping[str, Any],
     num_cpus: int,
     tell: Tell,
 ) -> Board:
@@ -106,7 +104,7 @@ def judge(
     costs = {row.name: row for row in rows}
     ensembles: dict[str, Combined] = {}
     if len(given.names) > 1 and specs:
-        found = _learn(specs, given, plan, refs, num_cpus, tell)
+        found = _learn(specs, given, plan, num_cpus, tell)
         for name, (combined, prediction_NK) in found.items():
             ensembles[name] = combined
             used = combined.task.part.used(combined.learned, len(given.names))
@@ -179,13 +177,13 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
 
 
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, plan: Plan, refs: Mapping[str, Any], num_cpus: int, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, plan: Plan, num_cpus: int, tell: Tell
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    fleet = Fleet(max(1, min(num_cpus // plan.threads, 8)), plan.threads, given, refs)
+    fleet = Fleet(max(1, min(num_cpus // plan.threads, 8)), plan.threads)
     tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
     try:
-        outcomes = fleet.learn(tasks, child(plan.seed, "ensembles"))
+        outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
     finally:
         fleet.close()
     found: dict[str, tuple[Combined, np.ndarray]] = {}

@@ -87,13 +87,13 @@ def _fit_members(
             )
         )
     tell("refit", {"members": names})
-    fleet = Fleet(max(1, min(num_cpus // plan.threads, len(orders))), plan.threads, None, refs)
+    fleet = Fleet(max(1, min(num_cpus // plan.threads, len(orders))), plan.threads)
     try:
-        found = fleet.refit(orders)
+        found = fleet.refit(orders, refs)
     finally:
         fleet.close()
     members = []
-    for name, order, (files, _, params) in zip(names, orders, found, strict=True):
+    for name, order, (files, params) in zip(names, orders, found, strict=True):
         fitted = algorithm_of(order.algorithm, params).load(files)
         members.append(Member(name, order.algorithm, params, order.recipe, fitted))
     return members

@@ -147,7 +147,7 @@ def _execute(run: Run, experiment: Experiment, rows: Rows, num_cpus: int, sessio
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task = rows.profile.label.task
     any_batch = next(iter(batches.values()))
-    board = judge(records, choices.ensembles_for(experiment, task), run, plan, any_batch, task, refs, num_cpus, tell)
+    board = judge(records, choices.ensembles_for(experiment, task), run, plan, any_batch, task, num_cpus, tell)
     model = finalize.build(board, experiment, plan, rows.profile, recipes, refs, num_cpus, run, tell)
     result = _result(run, experiment, rows, plan, board, session)
     result["trials"] = {"counted": len(records), **_ends(records)}

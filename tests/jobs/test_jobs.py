@@ -1,0 +1,64 @@
+"""The programs for `ray job submit`: the command line behind them, and nothing that a job would lose."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+IN_JOB = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}  # what Ray sets for the entrypoint of a job
+
+
+def call(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program as `ray job submit` would: from the uploaded copy, with the source roots on PYTHONPATH."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("ASSAY_STORAGE", *IN_JOB)}
+    environment = {**kept, "PYTHONPATH": "platform:serving", **variables}
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("program", "verb"), [("jobs/run.py", "run"), ("jobs/batch_predict.py", "predict")])
+def test_a_job_is_the_command_line(program: str, verb: str) -> None:
+    assert f"{verb} [OPTIONS]" in call(program, "--help").stdout
+
+
+def test_a_fault_in_the_file_gives_the_job_its_exit_code() -> None:
+    assert call("jobs/run.py", "no-such-file.yaml").returncode == 2
+
+
+def test_a_job_says_where_it_keeps_what_it_makes() -> None:
+    told = call("jobs/run.py", "no-such-file.yaml", HOME="/nowhere", **IN_JOB)
+    assert "kept in /nowhere/.assay" in told.stderr
+
+
+@pytest.mark.parametrize(("words", "variables"), [((), {"ASSAY_STORAGE": "/shared"}), (("--storage=/shared",), {})])
+def test_a_job_that_was_told_where_to_keep_things_does_not_choose(
+    words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    assert "is kept in" not in call("jobs/run.py", "no-such-file.yaml", *words, **IN_JOB, **variables).stderr
+
+
+def test_outside_a_job_nothing_changes() -> None:
+    assert "is kept in" not in call("jobs/run.py", "no-such-file.yaml").stderr
+
+
+@pytest.mark.parametrize("out", [("--out", "found.csv"), ("--out=found.csv",)])
+def test_a_job_refuses_to_write_where_it_would_be_lost(out: tuple[str, ...]) -> None:
+    told = call("jobs/batch_predict.py", "churn", "rows.csv", *out, **IN_JOB)
+    assert told.returncode == 2
+    assert "absolute path" in told.stderr
+
+
+def test_the_runtime_environment_brings_the_source_roots_of_the_uploaded_copy() -> None:
+    variables = YAML(typ="safe", pure=True).load(ROOT / "jobs/runtime_env.yaml")["env_vars"]
+    assert [(ROOT / entry).is_dir() for entry in variables["PYTHONPATH"].split(":")] == [True, True]
+
+
+def test_the_upload_leaves_out_what_git_leaves_out() -> None:
+    assert set((ROOT / ".gitignore").read_text().split()) <= set((ROOT / ".rayignore").read_text().split())
