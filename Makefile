@@ -2,9 +2,11 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell \
   $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 VENV ?= .venv
-# More options for pip, such as `make install PIP_ARGS='--index-url …'` for another build of torch (docs/deploy.md).
+# The package index to take torch from first, for a build of your choice, such as the small one for CPUs (docs/deploy.md).
+TORCH_INDEX ?=
 PIP_ARGS ?=
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -18,7 +20,8 @@ install: $(STAMP)  ## make the virtual environment; does nothing when it is up t
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 was not found; say where: make install PYTHON=…" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	$(if $(TORCH_INDEX),$(PIP) $(PIP_ARGS) --index-url $(TORCH_INDEX) "$$(grep ^torch== constraints.txt)")
+	$(PIP) $(PIP_ARGS) -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: install  ## walk a real table to a served model, and stop (about three minutes)
@@ -29,14 +32,14 @@ test: install  ## all tests
 
 check: lint types floors test  ## lint, types, floors and all tests
 
-lint: install
+lint: install  ## style, mistakes and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: install  ## types, strict
 	$(BIN)/mypy
 
-floors: install
+floors: install  ## imports go down only
 	$(BIN)/lint-imports
 
 bench: install  ## what we claim about speed and accuracy, measured on this machine

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from assay.errors import Fault, SpecFault, did_you_mean
 from assay.parts import Algorithm, Ensemble, Kind, Metric, Part, Search, Source, Split, Step
+from assay.spec import wording
 from assay.spec.strict import Strict
 from assay.vocabulary import Shelf
 
@@ -105,12 +107,8 @@ def make(shelf: Shelf, key: str, params: dict[str, Any] | None = None) -> Any:
 def setting_fault(key: str, settings: type[Strict], item: Any) -> Fault:
     """Turn one of pydantic's errors about a part's settings into our fault; its place is `key.params.name`."""
     name = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        return Fault(
-            f"{key}.params.{name}", f"unknown setting '{name}'", did_you_mean(name, list(settings.model_fields))
-        )
-    expectation = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return Fault(f"{key}.params.{name}", f"got {item['input']!r}", f"expected {expectation}")
+    fault = wording.setting_fault(f"{key}.params.{name}", [item], settings, name)
+    return replace(fault, found=fault.found.replace("unknown key", "unknown setting"))
 
 
 def summary(shelf: Shelf, key: str) -> str:

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from functools import cache, reduce
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -49,7 +50,7 @@ def rows() -> pa.Table:
             "age": column(draw.integers(18, 90, NUM_ROWS).tolist(), pa.int64()),
             "income": column(np.round(draw.lognormal(3, 1, NUM_ROWS), 2).tolist(), pa.float64()),
             "member": column((draw.random(NUM_ROWS) < 0.5).tolist(), pa.bool_()),
-            "plan": column(draw.choice(["basic", "plus", "a, \"b\"", "ünï"], NUM_ROWS).tolist(), pa.string()),
+            "plan": column(draw.choice(["basic", "plus", 'a, "b"', "ünï"], NUM_ROWS).tolist(), pa.string()),
             "joined": column((draw.integers(0, 10**9, NUM_ROWS) * 1_000_000).tolist(), pa.timestamp("us")),
             "said": column([f"{words[n % 4]} {n}" for n in range(NUM_ROWS)], pa.string()),
             "left": pa.array(draw.choice(["no", "yes"], NUM_ROWS, p=[0.7, 0.3]).tolist()),
@@ -154,7 +155,7 @@ def test_blocks_summarised_and_merged_give_the_profile_of_all_rows(key: str, cut
     edges = [0, *sorted(cuts), NUM_ROWS]
     blocks = [
         made(key).summarise(rows().slice(first, last - first), np.arange(first, last), seed=1)
-        for first, last in zip(edges, edges[1:], strict=False)
+        for first, last in pairwise(edges)
     ]
     merged = {name: reduce(ColumnSummary.merge, [block[name] for block in blocks]) for name in blocks[0]}
     found = made(key).profile(merged, "left", None, {}, None)
@@ -162,8 +163,9 @@ def test_blocks_summarised_and_merged_give_the_profile_of_all_rows(key: str, cut
     for left, right in zip(found.columns, expected.columns, strict=True):
         assert (left.levels, left.level_counts, left.sample) == (right.levels, right.level_counts, right.sample)
         assert (left.kind, left.dropped, left.low, left.high) == (right.kind, right.dropped, right.low, right.high)
-        assert left.mean == pytest.approx(right.mean, rel=1e-12)
-        assert left.std == pytest.approx(right.std, rel=1e-9)
+        if right.mean is not None and right.std is not None:
+            assert left.mean == pytest.approx(right.mean, rel=1e-12)
+            assert left.std == pytest.approx(right.std, rel=1e-9)
 
 
 @every_kind
@@ -248,9 +250,10 @@ def numbered(values: list[object]) -> pa.Array:
     ],
 )
 def test_what_a_column_holds_is_told_from_its_values(values: pa.Array, kind: ColumnKind) -> None:
-    column = profile_of("tabular", rows().append_column("x", values)).column("x")
-    assert (column.kind, column.dropped) == (kind, "")
-    assert len(made("tabular").to_batch(rows().append_column("x", values), profile_of("tabular", rows()))) == NUM_ROWS
+    table = rows().append_column("x", values)
+    profile = profile_of("tabular", table)
+    assert (profile.column("x").kind, profile.column("x").dropped) == (kind, "")
+    assert made("tabular").to_batch(table, profile).meaning["x"].kind is kind
 
 
 @pytest.mark.parametrize(

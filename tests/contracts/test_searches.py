@@ -79,7 +79,7 @@ def test_proposals_depend_on_the_arguments_and_on_no_other_chance(key: str) -> N
     search, expected = made(key), proposed(key)
     search.propose(CANDIDATES, outcomes(3), 3, 2, seed=8)  # what it was asked before leaves no trace
     random.seed(1)
-    np.random.seed(1)  # noqa: NPY002 - the point is that nobody reads it
+    np.random.seed(1)
     assert [vars(proposal) for proposal in search.propose(CANDIDATES, outcomes(12), 12, 5, seed=3)] == expected
 
 

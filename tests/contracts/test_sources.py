@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay import catalog
+from assay.engines.cluster import prepare_data_context
 from assay.engines.loading import collect, from_memory, load, source_key
 from assay.errors import DataFault, SpecFault
 from assay.parts import Source
@@ -50,6 +51,7 @@ def whole(key: str, path: Path) -> Path:
 
 
 def read(key: str, *paths: object) -> pa.Table:
+    prepare_data_context()
     return collect(made(key).read([str(path) for path in paths]), "test")
 
 

@@ -26,7 +26,7 @@ def modules() -> list[Path]:
 @pytest.fixture(scope="session")
 def texts() -> dict[Path, str]:
     """Every text file that we wrote, by its path from the root."""
-    return {file.relative_to(ROOT): file.read_text(encoding="utf-8") for file in _written()}
+    return {file.relative_to(ROOT): file.read_text(encoding="utf-8", errors="replace") for file in _written()}
 
 
 def _written() -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+APACHE_2_SHA256 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # of apache.org's LICENSE-2.0.txt
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +51,7 @@ def test_no_pin_pulls_a_gpu_library(pinned: dict[str, str]) -> None:
 
 
 def test_the_licence_is_the_whole_apache_licence(root: Path) -> None:
-    text = (root / "LICENSE").read_text()
-    assert text.lstrip().startswith("Apache License") and "END OF TERMS AND CONDITIONS" in text
-    assert text.rstrip().endswith("limitations under the License.")
+    assert hashlib.sha256((root / "LICENSE").read_bytes()).hexdigest() == APACHE_2_SHA256
 
 
 def test_no_file_names_a_machine_or_a_registry(texts: dict[Path, str]) -> None:
@@ -68,4 +69,4 @@ def test_no_file_holds_a_key_or_a_token(texts: dict[Path, str]) -> None:
 def test_shipped_data_says_where_it_is_from_and_on_what_terms(root: Path) -> None:
     for folder in (entry for entry in (root / "examples/data").iterdir() if entry.is_dir()):
         text = (folder / "README.md").read_text().lower()
-        assert "source" in text and "terms" in text, folder.name
+        assert [word for word in ("source", "terms") if word not in text] == [], folder.name

@@ -22,7 +22,8 @@ VERBS = [str(command.name) for command in app.registered_commands]
 def generator(root: Path) -> ModuleType:
     """The program docs/generate.py."""
     spec = importlib.util.spec_from_file_location("generate", root / "docs/generate.py")
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -57,11 +57,16 @@ def leaderboard(result: Mapping[str, Any]) -> None:
                 mark,
                 f"{entry['fit_s']:.2f}",
                 f"{entry['predict_us_per_row']:.1f}",
-                entry["note"],
+                entry["note"] or _members(entry["members"]),
             ]
         )
     columns = ["name", "kind", metric, "95 % interval", "ties", "fit s", "µs/row", ""]
     print_table(columns, rows, title=f"Leaderboard of {result['run']} (out of fold)")
+
+
+def _members(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} members: {shown}" if names else ""
 
 
 def test_scores(scores: Mapping[str, Any], rows: int) -> None:

@@ -106,13 +106,14 @@ def disconnect() -> None:
 
 
 def prepare_data_context() -> None:
-    """Make Ray Data keep row order, sort instead of starting aggregators, and say nothing."""
+    """Make Ray Data keep row order, sort instead of starting aggregators, list files without actors, say nothing."""
     from ray.data import DataContext
     from ray.data.context import ShuffleStrategy
 
     context = DataContext.get_current()
     context.execution_options.preserve_order = True
     context.shuffle_strategy = ShuffleStrategy.SORT_SHUFFLE_PULL_BASED
+    context.use_datasource_v2 = False  # measured: its listing actors make 5 s of a Parquet read of 0.1 s
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     _quieten()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +110,7 @@ def _numbers(numbers_n: np.ndarray, row_n: np.ndarray) -> dict[str, Any]:
         "num_whole": int(whole_n.sum()),
         "num_infinite": int((~finite_n).sum()),
         "first_infinite_row": int(row_n[~finite_n][0]) if not finite_n.all() else -1,
-        "increasing": bool((np.diff(numbers_n) > 0).all()),
+        "increasing": bool((numbers_n[1:] > numbers_n[:-1]).all()),
         "first_value": float(numbers_n[0]) if len(numbers_n) else float("nan"),
         "last_value": float(numbers_n[-1]) if len(numbers_n) else float("nan"),
         "moments": Moments.of(numbers_n[finite_n]),
@@ -138,7 +139,7 @@ def _sample(value: Stored, row_N: np.ndarray, seed: int) -> tuple[tuple[int, obj
     return tuple(zip(hash_N[order].tolist(), array.take(pa.array(order)).to_pylist(), strict=True))
 
 
-def to_array(column: pa.ChunkedArray, profile: ColumnProfile) -> np.ndarray | Fault:
+def to_array(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> np.ndarray | Fault:
     """Return the canonical array of a column (see `batch.COLUMN_DTYPE`), or the fault that prevents it."""
     value = stored(column)
     if value.type == "nothing":
@@ -155,6 +156,21 @@ def to_array(column: pa.ChunkedArray, profile: ColumnProfile) -> np.ndarray | Fa
     }[profile.kind]
     found: np.ndarray | Fault = convert(value, profile)
     return found
+
+
+def canonical_sample(values: Sequence[Any], profile: ColumnProfile) -> tuple[Any, ...]:
+    """Return sampled values as their kind has them, in any file: numbers, true/false, microseconds or text."""
+    stored_times = profile.kind is ColumnKind.DATETIME and not any(isinstance(value, str) for value in values)
+    array = pa.array(values, pa.timestamp("us") if stored_times else None)
+    if profile.kind in (ColumnKind.CATEGORY, ColumnKind.TEXT):
+        return tuple(canonical_text(stored(array)).to_pylist())
+    found = to_array(array, profile)
+    if isinstance(found, Fault):
+        return ()  # the fault is told with the column's other faults
+    missing_N = found == NOT_A_TIME if profile.kind is ColumnKind.DATETIME else np.isnan(found)
+    if profile.kind is ColumnKind.BOOLEAN:
+        found = found == 1
+    return tuple(None if missing else value for missing, value in zip(missing_N.tolist(), found.tolist(), strict=True))
 
 
 def to_codes(text: pa.Array, levels: tuple[str, ...]) -> np.ndarray:

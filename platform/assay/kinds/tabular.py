@@ -129,7 +129,7 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnP
     levels = _ordered_levels(summary) if kind is ColumnKind.CATEGORY else ()
     numeric = kind in (ColumnKind.NUMERIC, ColumnKind.DATETIME) and summary.moments.count > 0
     moments = summary.moments
-    return ColumnProfile(
+    column = ColumnProfile(
         name,
         kind,
         dropped,
@@ -142,8 +142,10 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnP
         high=moments.high if numeric else None,
         levels=tuple(level for level, _ in levels),
         level_counts=tuple(count for _, count in levels),
-        sample=() if dropped else tuple(value if _is_finite(value) else None for _, value in summary.sample),
     )
+    if dropped:
+        return column
+    return replace(column, sample=_columns.canonical_sample([value for _, value in summary.sample], column))
 
 
 def _infer(summary: ColumnSummary) -> ColumnKind:
@@ -211,7 +213,3 @@ def _column_faults(column: ColumnProfile, summary: ColumnSummary) -> list[Fault]
         count = summary.num_present - summary.num_numbers
         return [Fault(place, f"{count:,} of {summary.num_rows:,} values are not numbers", "declare it as `category`")]
     return []
-
-
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, float) or bool(np.isfinite(value))

@@ -28,7 +28,7 @@ class Auto(Search):
     """
 
     class Params(Strict):
-        stop_quantile: float = Field(0.5, ge=0, le=1, description="a trial below this share of known ones is stopped")
+        stop_quantile: float = Field(0.66, ge=0, le=1, description="a trial below this share of known ones is stopped")
         min_known: int = Field(4, ge=1, description="outcomes needed before anything is stopped")
 
     def propose(

@@ -34,9 +34,7 @@ def _local(path: str, endings: tuple[str, ...]) -> list[str]:
     path = os.path.expanduser(path)
     if os.path.isdir(path):
         found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        chosen = [
-            name for name in found if name.endswith(endings) and not os.path.basename(name).startswith((".", "_"))
-        ]
+        chosen = [name for name in found if _is_data(name, endings)]
     else:
         chosen = glob.glob(path, recursive=True) if glob.has_magic(path) else [path] * os.path.isfile(path)
     for name in chosen:
@@ -58,7 +56,7 @@ def _remote(uri: str, endings: tuple[str, ...]) -> list[str]:
             info = file_system.get_file_info(path)
             folder = info.type == pafs.FileType.Directory
             chosen = file_system.get_file_info(pafs.FileSelector(path, recursive=True)) if folder else [info]
-            chosen = [info for info in chosen if not folder or info.path.endswith(endings)]
+            chosen = [info for info in chosen if not folder or _is_data(info.path, endings)]
     except (OSError, ValueError) as error:
         raise DataFault.at(
             uri, f"cannot be listed ({error})", "check the address, the credentials and the network"
@@ -69,6 +67,11 @@ def _remote(uri: str, endings: tuple[str, ...]) -> list[str]:
             raise DataFault.at(uri, f"file {info.path} is empty (0 bytes)", "give a file with a header and rows")
     prefix = "" if scheme == "file" else f"{scheme}{REMOTE}"
     return sorted(prefix + info.path for info in files)
+
+
+def _is_data(name: str, endings: tuple[str, ...]) -> bool:
+    """Whether a file of a folder holds rows; hidden ones and marks such as `_SUCCESS` do not."""
+    return name.endswith(endings) and not posixpath.basename(name).startswith((".", "_"))
 
 
 def _nothing(path: str, endings: tuple[str, ...]) -> AssayError:

@@ -40,11 +40,9 @@ class CsvFiles(Source):
         return ray.data.read_csv(
             files,
             override_num_blocks=len(files),
-            arrow_csv_args={
-                "read_options": pacsv.ReadOptions(block_size=BLOCK_BYTES),
-                "parse_options": _parse_options(files[0]),
-                "convert_options": _convert_options(names),
-            },
+            read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=_parse_options(files[0]),
+            convert_options=_convert_options(names),
             file_extensions=None,
         )
 

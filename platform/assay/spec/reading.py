@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from assay.errors import Fault, SpecFault, did_you_mean
+from assay.errors import Fault, SpecFault
 from assay.spec.schema import Experiment
+from assay.spec.wording import kind_of, names_of, setting_fault, shown
 
 Address = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
@@ -29,12 +30,16 @@ class Located:
 
     def place(self, path: Address) -> str:
         """Return `file:line:column key`, or the nearest enclosing place that is known."""
-        key = dotted(path)
+        known = self.where(path)
+        file = self.name if known is None else f"{self.name}:{known[0]}:{known[1]}"
+        return f"{file} {dotted(path)}".rstrip()
+
+    def where(self, path: Address) -> tuple[int, int] | None:
+        """Return line and column of a key, or of the nearest one around it that is known."""
         for end in range(len(path), -1, -1):
             if path[:end] in self.position:
-                line, column = self.position[path[:end]]
-                return f"{self.name}:{line}:{column} {key}".rstrip()
-        return f"{self.name} {key}".rstrip()
+                return self.position[path[:end]]
+        return None
 
 
 def dotted(path: Address) -> str:
@@ -118,7 +123,7 @@ def check(tree: Located) -> tuple[Experiment | None, list[Fault]]:
         return None, [
             Fault(
                 tree.name,
-                f"holds {_kind_of(tree.plain)}, expected keys and values",
+                f"holds {kind_of(tree.plain) or shown(tree.plain)}, expected keys and values",
                 "start from `assay init DATA --label COLUMN`",
             )
         ]
@@ -130,13 +135,14 @@ def check(tree: Located) -> tuple[Experiment | None, list[Fault]]:
 
 def schema_faults(error: ValidationError, tree: Located, prefix: Address, model: type[BaseModel]) -> list[Fault]:
     """Turn pydantic's errors into our faults, one per place, each with what was found and the fix."""
-    found: dict[Address, Fault] = {}
+    found: dict[Address, tuple[list[Any], type[BaseModel]]] = {}
     for item in error.errors():
-        path, field_model = _walk(item["loc"], model)
-        found.setdefault(path, _fault(tree.place((*prefix, *path)), item, field_model, path))
-    # A value that fits no branch of a union is reported once per branch: keep the deepest, it says most.
+        path, owner = _walk(item["loc"], model)
+        found.setdefault(path, ([], owner))[0].append(item)
+    # A value that fits no branch of a union is reported once per branch: keep the deepest, they say most.
     deepest = [path for path in found if not any(other != path and other[: len(path)] == path for other in found)]
-    return [found[path] for path in sorted(deepest, key=lambda path: tree.position.get((*prefix, *path), (0, 0)))]
+    deepest.sort(key=lambda path: tree.where((*prefix, *path)) or (0, 0))
+    return [setting_fault(tree.place((*prefix, *path)), *found[path], str(path[-1])) for path in deepest]
 
 
 def _walk(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Address, type[BaseModel]]:
@@ -145,7 +151,7 @@ def _walk(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Addr
     current: type[BaseModel] | None = model
     owner = model
     for part in location:
-        known = _fields(current) if current else {}
+        known = names_of(current) if current else {}
         if isinstance(part, int) or part in known or not _is_branch(part):
             path.append(part)
         if current is not None:
@@ -161,10 +167,6 @@ def _is_branch(part: str) -> bool:
     )
 
 
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
-
-
 def _inner(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
@@ -173,29 +175,3 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
         if found:
             return found
     return None
-
-
-def _fault(place: str, item: Any, model: type[BaseModel], path: Address) -> Fault:
-    kind, value, context = item["type"], item["input"], item.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = sorted(_fields(model))
-        return Fault(place, f"unknown key '{path[-1]}'", did_you_mean(str(path[-1]), known))
-    if kind == "missing":
-        return Fault(place, "is missing", f"add the line `{path[-1]}: …`")
-    if kind in ("enum", "literal_error"):
-        words = [word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ",").split(",")]
-        return Fault(place, f"got {_short(value)}", did_you_mean(str(value), [word for word in words if word]))
-    if kind == "value_error":
-        return Fault(place, f"got {_short(value)}", str(context["error"]))
-    expectation = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return Fault(place, f"got {_kind_of(value)} {_short(value)}", f"expected {expectation}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _kind_of(value: Any) -> str:
-    names = {str: "text", bool: "true/false", int: "a whole number", float: "a number", list: "a list", dict: "keys"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)

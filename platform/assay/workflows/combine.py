@@ -172,7 +172,7 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
         fit_s=sum(member.fit_s for member in members),
         predict_us_per_row=sum(member.predict_us_per_row for member in members),
         num_rows=max(member.num_rows for member in members),
-        note=f"{len(members)} members: " + ", ".join(member.name for member in members),
+        members=tuple(member.name for member in members),
     )
 
 

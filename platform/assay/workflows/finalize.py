@@ -29,11 +29,19 @@ from assay.workflows.prepare import Rows
 
 NUM_TEST_RESAMPLES = 500
 VERIFY_ROWS = 200
+NEGLIGIBLE = 2e-4
 
 
-def winner(board: Board) -> Entry:
-    """Return the best row that is a model: chosen on out-of-fold scores alone."""
-    return next(entry for entry in board.entries if entry.kind is not EntryKind.BASELINE)
+def winner(board: Board, metric: Metric) -> Entry:
+    """Return the row that becomes the model: the best, or a cheaper one that is as good; by out-of-fold scores alone.
+
+    As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, in time to predict a row.
+    """
+    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE]
+    floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
+    best = metric.gain(models[0].score)
+    enough = best - NEGLIGIBLE * abs(best - floor)
+    return min((entry for entry in models if metric.gain(entry.score) >= enough), key=lambda e: e.predict_us_per_row)
 
 
 def build(
@@ -48,7 +56,7 @@ def build(
     tell: Tell,
 ) -> Model:
     """Fit the winner's members on all training rows, in parallel actors, and put the model together."""
-    chosen = winner(board)
+    chosen = winner(board, plan.metric)
     combined = board.ensembles.get(chosen.name)
     names = [chosen.name]
     if combined is not None:

@@ -187,7 +187,7 @@ def make_plan(experiment: Experiment, rows: Rows) -> Plan:
 
 
 def _result(run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Board, session: Session) -> Json:
-    chosen = finalize.winner(board)
+    chosen = finalize.winner(board, plan.metric)
     return {
         "run": run.id,
         "model": None,

@@ -1,0 +1,208 @@
+"""The order of the search: what is proposed depends on earlier generations and on nothing that chance decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay import catalog
+from assay.engines.search import Generations, Plan, TrialRecord, fold_file, is_hopeless
+from assay.engines.trial import FoldResult
+from assay.parts import Candidate
+from assay.spec.spaces import LogUniform, Uniform
+from assay.store.runs import Run
+from assay.vocabulary import Shelf
+
+NUM_FOLDS, GENERATION, NUM_TRIALS = 3, 4, 22
+CANDIDATES = (
+    Candidate("ridge", {}, {"alpha": LogUniform(1e-3, 1e3)}, ({}, {"alpha": 10.0}), 0.1),
+    Candidate("lightgbm", {}, {"learning_rate": Uniform(0.01, 0.5)}, ({}, {"learning_rate": 0.3}), 1.0),
+)
+
+
+def plan(num_trials: int = NUM_TRIALS, time_budget_s: float | None = None) -> Plan:
+    return Plan(
+        CANDIDATES,
+        {"ridge": "dense", "lightgbm": "codes"},
+        catalog.make(Shelf.SEARCHES, "auto"),
+        catalog.make(Shelf.METRICS, "r2"),
+        catalog.make(Shelf.SPLITS, "shuffled"),
+        np.arange(30) % NUM_FOLDS,
+        NUM_FOLDS,
+        num_trials,
+        GENERATION,
+        time_budget_s,
+        threads=1,
+        seed=11,
+    )
+
+
+def begin(run: Run, asked: Plan | None = None, told: list[tuple[str, Any]] | None = None) -> Generations:
+    def tell(type: str, data: Any) -> None:
+        if told is not None:
+            told.append((type, data))
+
+    return Generations(asked or plan(), run, tell)
+
+
+def gain_of(record: TrialRecord, fold: int) -> float:
+    """Return what a fold gains: a smooth function of the settings, so that the search has something to learn."""
+    value = record.proposal.params.get("alpha", record.proposal.params.get("learning_rate", 1.0))
+    return float(-((np.log10(value) + 0.7) ** 2) + 0.1 * fold)
+
+
+def fit_fold(generations: Generations, record: TrialRecord, gain: float | None = None) -> None:
+    """Write the next fold of a trial, as a worker does, and report it."""
+    fold = len(record.folds)
+    gain = gain_of(record, fold) if gain is None else gain
+    generations.run.write_json(fold_file(record.number, fold), FoldResult(fold, gain, gain, 0.1, 1.0, 20).to_json())
+    generations.take_in(record)
+
+
+def fit(generations: Generations, record: TrialRecord, gain: float | None = None) -> None:
+    while not record.ended:
+        fit_fold(generations, record, gain)
+
+
+def drive(generations: Generations, slots: int, seed: int = 0, stop_after: int | None = None) -> list[Any]:
+    """Fit on some slots, folds arriving in an order that chance decides; returns what became of every trial."""
+    draw, running, num_fitted = np.random.default_rng(seed), [], 0
+    while stop_after is None or num_fitted < stop_after:
+        while len(running) < slots and (record := generations.take()) is not None:
+            running.append(record)
+        if not running:
+            break
+        record = running[draw.integers(len(running))]
+        fit_fold(generations, record)
+        num_fitted += 1
+        running = [record for record in running if not record.ended]
+    return history(generations)
+
+
+def history(generations: Generations) -> list[Any]:
+    return [
+        (record.number, record.proposal, record.ended, [fold.gain for fold in record.folds])
+        for record in generations.finish()
+    ]
+
+
+@pytest.mark.parametrize(("slots", "seed"), [(1, 0), (2, 1), (5, 2), (8, 3), (50, 4)])
+def test_trials_are_the_same_on_any_number_of_slots_in_any_order_of_arrival(
+    tmp_path: Path, slots: int, seed: int
+) -> None:
+    expected = drive(begin(Run(tmp_path / "one")), slots=1)
+    assert len(expected) == NUM_TRIALS
+    assert drive(begin(Run(tmp_path / "many")), slots, seed) == expected
+
+
+def test_the_search_learns_from_what_it_is_told(tmp_path: Path) -> None:
+    gains = [max(gain_F) for *_, gain_F in drive(begin(Run(tmp_path)), slots=2)]
+    assert max(gains[12:]) > max(gains[:4])
+
+
+def test_two_generations_are_handed_out_before_anything_has_ended(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path))
+    handed_out = [generations.take() for _ in range(2 * GENERATION + 1)]
+    assert [record.number for record in handed_out[:-1] if record] == list(range(2 * GENERATION))
+    assert handed_out[-1] is None
+    assert not generations.done
+
+
+def test_a_generation_waits_for_the_last_but_one_and_not_for_the_last(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path))
+    first = [generations.take() for _ in range(2 * GENERATION)]
+    for record in first[: GENERATION - 1]:
+        fit(generations, record)
+    assert generations.take() is None
+    fit(generations, first[GENERATION - 1])
+    assert generations.take().number == 2 * GENERATION
+
+
+@pytest.mark.parametrize("changed", [range(GENERATION, 2 * GENERATION), range(GENERATION)])
+def test_a_generation_knows_the_last_but_one_and_nothing_of_the_last(tmp_path: Path, changed: range) -> None:
+    proposals = []
+    for name, gain in (("low", -9.0), ("high", 9.0)):
+        generations = begin(Run(tmp_path / name))
+        for record in [generations.take() for _ in range(2 * GENERATION)]:
+            fit(generations, record, gain if record.number in changed else None)
+        proposals.append([generations.take().proposal for _ in range(GENERATION)])
+    knows = changed == range(GENERATION)
+    bars = generations.bars[2]
+    assert (proposals[0] == proposals[1]) is not knows
+    assert len(bars) == NUM_FOLDS
+
+
+def test_a_trial_below_the_bar_ends_and_the_first_of_each_family_never_does(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path))
+    drive(generations, slots=3)
+    stopped = [record for record in generations.records if record.ended == "stopped"]
+    assert stopped
+    assert all(record.number > 1 and len(record.folds) < NUM_FOLDS for record in stopped)
+    for record in stopped:
+        assert is_hopeless([fold.gain for fold in record.folds], generations.config(record)["bars"])
+
+
+def test_a_fold_that_is_told_twice_counts_once(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path))
+    record = generations.take()
+    fit_fold(generations, record)
+    generations.take_in(record)
+    generations.note(record, record.folds[0])
+    assert len(record.folds) == 1
+
+
+def test_no_trial_is_handed_out_when_the_time_is_spent(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path), plan(time_budget_s=1e-9))
+    assert generations.take() is None
+    assert generations.done
+
+
+def test_after_a_time_budget_the_longest_ended_beginning_counts(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path))
+    for record in [generations.take() for _ in range(6)]:
+        if record.number != 3:
+            fit(generations, record)
+    assert [record.number for record in generations.finish()] == [0, 1, 2]
+    assert generations.records[3].ended == "cut"
+
+
+def test_the_number_of_trials_that_counted_replays_the_same_search(tmp_path: Path) -> None:
+    whole = drive(begin(Run(tmp_path / "whole")), slots=3)
+    assert drive(begin(Run(tmp_path / "again"), plan(num_trials=9)), slots=2) == whole[:9]
+
+
+@pytest.mark.parametrize("stop_after", [1, 13, 31])
+def test_a_search_that_was_cut_off_takes_up_finished_folds_and_ends_the_same(tmp_path: Path, stop_after: int) -> None:
+    expected = drive(begin(Run(tmp_path / "whole")), slots=3)
+    run = Run(tmp_path / "cut")
+    drive(begin(run), slots=3, stop_after=stop_after)
+    before = written(run)
+    assert drive(begin(run), slots=2, seed=9) == expected
+    assert len(before) == stop_after
+    assert {name: time for name, time in written(run).items() if name in before} == before
+
+
+def written(run: Run) -> dict[str, int]:
+    return {file.name + file.parent.name: file.stat().st_mtime_ns for file in run.folder.glob("trials/*/fold-*.json")}
+
+
+def test_a_trial_that_failed_is_not_tried_again(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    begin(run).take()
+    run.write_json("trials/0000/failed.json", {"fold": 0, "reason": "ValueError: no"})
+    told: list[tuple[str, Any]] = []
+    assert begin(run, told=told).take().number == 1
+    (data,) = [data for type, data in told if type == "trial"]
+    assert (data["ended"], data["reason"], data["taken_up"]) == ("failed", "ValueError: no", True)
+
+
+def test_every_trial_that_ends_is_told_with_its_score(tmp_path: Path) -> None:
+    told: list[tuple[str, Any]] = []
+    drive(begin(Run(tmp_path), plan(num_trials=5), told), slots=2)
+    trials = [data for type, data in told if type == "trial"]
+    assert sorted(data["trial"] for data in trials) == list(range(5))
+    assert all(data["score"] is not None and not data["taken_up"] for data in trials)
+    assert sum(type == "fold" for type, _ in told) == sum(data["folds"] for data in trials)
