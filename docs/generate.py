@@ -211,7 +211,7 @@ One object on stdout; `assay.Experiment(...).run().json` in Python is the same.
 | `task` | what was predicted: `binary`, `multiclass` or `regression` |
 | `metric` | the metric that everything was chosen by |
 | `greater_is_better` | whether a larger score is better |
-| `winner` | name of the row of the leaderboard that became the model |
+| `winner` | the row of the leaderboard that became the model: the best, or a cheaper one that is as good |
 | `leaderboard` | the rows, best first; see below |
 | `trials` | how many trials counted, and how they ended: `complete`, `stopped`, `failed` |
 | `test` | every metric of the task on the test rows: `score`, `low`, `high` |
@@ -233,6 +233,7 @@ A row of the leaderboard. All scores are out of fold: each training row is judge
 | `fit_s` | mean seconds of a fit on one fold; for an ensemble the sum over its members |
 | `predict_us_per_row` | microseconds to predict one row |
 | `num_rows` | training rows of a fit; fewer than there are where an algorithm caps them |
+| `members` | trials that an ensemble joins |
 | `note` | what else must be said, such as that rows were sampled |
 | `params` | settings of a trial |
 

@@ -50,33 +50,40 @@ def connect(address: str | None = None, cpus: int | None = None) -> int:
         ClusterFault: the cluster cannot be reached, or a local one cannot start.
     """
     set_environment()
-    address = address or os.environ.get("RAY_ADDRESS")
-    joining = bool(address and address != "local")
-    _choose_token(joining)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ray
-
-        if not ray.is_initialized():
-            _start(ray, address if joining else None, cpus)
+    if not is_connected():
+        address = address or os.environ.get("RAY_ADDRESS")
+        joining = bool(address and address != "local")
+        _choose_token(joining)
+        _start(address if joining else None, cpus)
     _quieten()
+    import ray
+
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-def _start(ray: Any, address: str | None, cpus: int | None) -> None:
+def is_connected() -> bool:
+    """Whether this process is part of a Ray cluster; does not import Ray to find out."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+
+def _start(address: str | None, cpus: int | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
         options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     else:
         options["address"] = address
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"Ray cluster at {address}" if address else "local Ray"
-        fix = "check that it runs (`ray status`) and that RAY_AUTH_MODE=token and its token are set here"
-        raise ClusterFault.at(
-            where, f"cannot be used ({str(error).splitlines()[0]})", fix if address else "run `assay doctor`"
-        ) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+
+        try:
+            ray.init(**options)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = f"Ray cluster at {address}" if address else "local Ray"
+            fix = "check that it runs (`ray status`) and that RAY_AUTH_MODE=token and its token are set here"
+            raise ClusterFault.at(
+                where, f"cannot be used ({str(error).splitlines()[0]})", fix if address else "run `assay doctor`"
+            ) from None
 
 
 def _choose_token(joining: bool) -> None:

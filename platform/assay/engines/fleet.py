@@ -20,6 +20,8 @@ from assay.parts import Call, Ensemble, Evidence, Files, Job, Json, Learned
 from assay.seeds import child
 from assay.vocabulary import Shelf
 
+MAX_ACTORS = 32  # an experiment has a few dozen jobs at once, and an actor takes a second to start
+
 
 @dataclass(frozen=True)
 class Task:
@@ -94,13 +96,17 @@ def restricted(evidence: Evidence, without_fold: int | None) -> Evidence:
 class Fleet:
     """A few actors that serve many generators."""
 
-    def __init__(self, num_actors: int, threads: int) -> None:
+    def __init__(self, num_cpus: int, threads: int) -> None:
         import ray
 
+        num_actors = max(1, min(num_cpus // threads, MAX_ACTORS))
         actor = ray.remote(num_cpus=threads, max_restarts=2, max_task_retries=2)(Worker)
         self.workers = [actor.remote(threads) for _ in range(num_actors)]
 
-    def close(self) -> None:
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Let the actors go."""
         import ray
 

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 import warnings
@@ -105,7 +104,7 @@ def start(
     _arguments(folder, name, version)
     gate = importlib.import_module(GATE)
     gate.refuse_open_door(host, gate.token_digest())
-    server = Server(f"http://{_reachable(host)}:{port}", name, version, connected_here=not _is_connected())
+    server = Server(f"http://{_reachable(host)}:{port}", name, version, connected_here=not cluster.is_connected())
     if not (address or os.environ.get("RAY_ADDRESS")):
         _claim(host, port)
     cluster.connect(address)
@@ -126,10 +125,6 @@ def _arguments(folder: Path, name: str, version: str) -> Any:
         return settings.ServeArgs(name=name, version=version, path=str(folder.resolve()))
     except ValidationError as error:
         raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
-
-
-def _is_connected() -> bool:
-    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 def _claim(host: str, port: int) -> None:

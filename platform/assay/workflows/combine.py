@@ -86,7 +86,7 @@ def judge(
     plan: Plan,
     batch: Batch,
     task: TaskWord,
-    num_cpus: int,
+    fleet: Fleet,
     tell: Tell,
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
@@ -104,7 +104,7 @@ def judge(
     costs = {row.name: row for row in rows}
     ensembles: dict[str, Combined] = {}
     if len(given.names) > 1 and specs:
-        found = _learn(specs, given, plan, num_cpus, tell)
+        found = _learn(specs, given, plan, fleet, tell)
         for name, (combined, prediction_NK) in found.items():
             ensembles[name] = combined
             used = combined.task.part.used(combined.learned, len(given.names))
@@ -177,15 +177,11 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
 
 
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, plan: Plan, num_cpus: int, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    fleet = Fleet(max(1, min(num_cpus // plan.threads, 8)), plan.threads)
     tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
-    try:
-        outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
-    finally:
-        fleet.close()
+    outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
     stride = plan.num_folds + 1
     for place, spec in enumerate(specs):

@@ -51,7 +51,7 @@ def build(
     profile: Profile,
     recipes: Mapping[str, Recipe],
     refs: Mapping[str, Any],
-    num_cpus: int,
+    fleet: Fleet,
     run: Run,
     tell: Tell,
 ) -> Model:
@@ -61,7 +61,7 @@ def build(
     names = [chosen.name]
     if combined is not None:
         names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
-    members = tuple(_fit_members(names, board, plan, refs, num_cpus, tell))
+    members = tuple(_fit_members(names, board, plan, refs, fleet, tell))
     combination = None
     if combined is not None:
         combination = Combination(combined.task.key, combined.task.params, combined.learned)
@@ -79,7 +79,7 @@ def build(
 
 
 def _fit_members(
-    names: list[str], board: Board, plan: Plan, refs: Mapping[str, Any], num_cpus: int, tell: Tell
+    names: list[str], board: Board, plan: Plan, refs: Mapping[str, Any], fleet: Fleet, tell: Tell
 ) -> list[Member]:
     orders = []
     for name in names:
@@ -95,11 +95,7 @@ def _fit_members(
             )
         )
     tell("refit", {"members": names})
-    fleet = Fleet(max(1, min(num_cpus // plan.threads, len(orders))), plan.threads)
-    try:
-        found = fleet.refit(orders, refs)
-    finally:
-        fleet.close()
+    found = fleet.refit(orders, refs)
     members = []
     for name, order, (files, params) in zip(names, orders, found, strict=True):
         fitted = algorithm_of(order.algorithm, params).load(files)

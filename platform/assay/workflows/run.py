@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import threading
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.engines import cluster, objects
+from assay.engines.fleet import Fleet
 from assay.engines.search import Plan, Tell, search
 from assay.errors import ClusterFault, DataFault, SpecFault
 from assay.parts import Json
@@ -118,37 +120,23 @@ def check_parts(experiment: Experiment, profile: Profile) -> None:
 
 
 def _execute(run: Run, experiment: Experiment, rows: Rows, num_cpus: int, session: Session, started: float) -> Json:
-    def tell(type: str, data: Json) -> None:
-        if not data.pop("taken_up", False) and type != "fold":
-            run.events.append(type, **data)
-        session.tell(type, data)
-
+    """Search, combine, fit, test, pack and register, taking up what the run's folder already holds."""
+    tell = _logged(run, session.tell)
     _same_rows(run, rows)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
-    warming = threading.Thread(target=tracking.warm, daemon=True)
+    warming = threading.Thread(target=_warm, args=(tracking,), daemon=True)
     warming.start()
     tell("profiled", _profiled(rows))
     plan = make_plan(experiment, rows)
-    wanted = sorted({catalog.find(Shelf.ALGORITHMS, candidate.key).wants for candidate in plan.candidates})
-    recipes, batches = make_batches(experiment, rows, wanted)
+    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan)))
     refs = {name: objects.put(batch) for name, batch in batches.items()}
-    tell(
-        "searching",
-        {
-            "run": run.id,
-            "trials": plan.num_trials,
-            "folds": plan.num_folds,
-            "cpus": num_cpus,
-            "algorithms": [candidate.key for candidate in plan.candidates],
-            "time_budget_s": plan.time_budget_s,
-        },
-    )
+    tell("searching", _searching(run, plan, num_cpus))
     records = search(plan, run, refs, num_cpus, tell)
     tell("searched", {"counted": len(records), "ended": _ends(records)})
-    task = rows.profile.label.task
-    any_batch = next(iter(batches.values()))
-    board = judge(records, choices.ensembles_for(experiment, task), run, plan, any_batch, task, num_cpus, tell)
-    model = finalize.build(board, experiment, plan, rows.profile, recipes, refs, num_cpus, run, tell)
+    task, batch = rows.profile.label.task, next(iter(batches.values()))
+    with Fleet(num_cpus, plan.threads) as fleet:
+        board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
+        model = finalize.build(board, experiment, plan, rows.profile, recipes, refs, fleet, run, tell)
     result = _result(run, experiment, rows, plan, board, session)
     result["trials"] = {"counted": len(records), **_ends(records)}
     result["test"] = _open_test(run, model, rows, experiment, tell)
@@ -160,6 +148,38 @@ def _execute(run: Run, experiment: Experiment, rows: Rows, num_cpus: int, sessio
     run.write_json("result.json", result)
     tell("finished", {"model": result["model"], "wall_s": result["wall_s"]})
     return result
+
+
+def _logged(run: Run, tell: Tell) -> Tell:
+    """Return a `tell` that writes an event first; folds are files of their own, and old news is not written again."""
+
+    def log(type: str, data: Json) -> None:
+        if type != "fold" and not data.get("taken_up"):
+            run.events.append(type, **data)
+        tell(type, data)
+
+    return log
+
+
+def _warm(tracking: Tracking) -> None:
+    """Do while the search runs what would hold up its end: MLflow's database, and the imports of loading a model."""
+    tracking.warm()
+    importlib.import_module("skops.io")
+
+
+def _wanted(plan: Plan) -> set[str]:
+    return {catalog.find(Shelf.ALGORITHMS, candidate.key).wants for candidate in plan.candidates}
+
+
+def _searching(run: Run, plan: Plan, num_cpus: int) -> Json:
+    return {
+        "run": run.id,
+        "trials": plan.num_trials,
+        "folds": plan.num_folds,
+        "cpus": num_cpus,
+        "algorithms": [candidate.key for candidate in plan.candidates],
+        "time_budget_s": plan.time_budget_s,
+    }
 
 
 def make_plan(experiment: Experiment, rows: Rows) -> Plan:
