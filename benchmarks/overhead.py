@@ -14,30 +14,65 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
+
+from assay.batch import Batch, from_matrix
+from assay.parts import CLASSIFICATION, Algorithm, Files, Fitted
+from assay.spec import PartSpec, Strict
 
 NUM_TRIALS, NUM_FOLDS, NUM_CPUS = 20, 5, 2
+
+
+class Sleeping(Algorithm):
+    """Sleeps `fit_s` seconds instead of fitting."""
+
+    tasks = CLASSIFICATION
+    wants = "codes"
+
+    class Params(Strict):
+        fit_s: float = Field(0.05, ge=0, description="seconds of a fit")
+
+    def fit(self, batch: Batch, seed: int, threads: int = 1) -> Fitted:
+        time.sleep(self.params.fit_s)
+        return Guess(batch.num_classes)
+
+
+class Guess:
+    """Says every class is as likely as another."""
+
+    facts: Mapping[str, float] = {}
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Return equal probabilities."""
+        return np.full((len(batch), self.num_classes), 1 / self.num_classes)
+
+    def files(self) -> Files:
+        """Return nothing: a guess is not kept."""
+        return {}
 
 
 def search_wall_s(fit_s: float) -> float:
     """Return the seconds that a search of 100 sleeping fits takes, without the start of Ray and the data."""
     from assay import catalog
-    from assay.batch import from_matrix
     from assay.engines import cluster, objects
     from assay.engines.search import Plan, search
-    from assay.spec import PartSpec
     from assay.store.runs import Storage
     from assay.vocabulary import Shelf
     from assay.workflows.choices import candidates_for
 
-    num_cpus = cluster.connect(None, NUM_CPUS)
+    cluster.connect(None, NUM_CPUS)
     label_N = np.arange(100) % 2
     batch = from_matrix(np.arange(100.0)[:, None], label_N, num_classes=2)
     split = catalog.make(Shelf.SPLITS, "stratified")
-    key = "sleeping:Sleeping"
+    key = "overhead:Sleeping"  # by its path, so that workers find it too
     plan = Plan(
         candidates_for([PartSpec(name=key, params={"fit_s": fit_s})]),
         {key: "codes"},
@@ -55,7 +90,7 @@ def search_wall_s(fit_s: float) -> float:
     with tempfile.TemporaryDirectory() as folder:
         run = Storage(folder).new_run("overhead")
         started = time.monotonic()
-        search(plan, run, {"codes": objects.put(batch)}, num_cpus, lambda *_: None)
+        search(plan, run, {"codes": objects.put(batch)}, lambda *_: None, NUM_CPUS)
         return time.monotonic() - started
 
 

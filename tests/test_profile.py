@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay import catalog
@@ -55,7 +55,6 @@ def test_moments_of_two_sets_are_those_of_all_numbers(left: list[float], right: 
 
 @pytest.mark.parametrize("grouping", [in_turn, as_a_tree])
 @given(values=cells, cuts=st.sets(st.integers(0, 40), max_size=5))
-@settings(deadline=None)
 def test_a_summary_is_the_same_however_the_rows_were_cut(
     grouping: Callable[[list[ColumnSummary]], ColumnSummary], values: list[object], cuts: set[int]
 ) -> None:

@@ -81,9 +81,10 @@ class Kind(Part):
         """Return canonical columns, and the label when the table has it; order and number of rows stay.
 
         The server calls this with the rows of a request. Columns may come in any order; unknown ones are ignored.
+        `row_N` are the ids of the rows, 0, 1, 2, … when left out.
 
         Raises:
-            DataFault: naming each column that is missing or holds another type than in training.
+            DataFault: naming each column that is missing or holds another type than in training, and the first bad row.
         """
         raise NotImplementedError
 

@@ -85,7 +85,8 @@ class Progress:
         return f"ensemble       {data['name']:<28} {said}"
 
     def _refit(self, data: Mapping[str, Any]) -> str:
-        return f"fitting {len(data['members'])} members on all training rows: {', '.join(data['members'])}"
+        count = len(data["members"])
+        return f"fitting {count} member{'s' * (count > 1)} on all training rows: {', '.join(data['members'])}"
 
     def _packed(self, data: Mapping[str, Any]) -> str:
         return "packed; a fresh process predicts the same"

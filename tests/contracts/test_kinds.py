@@ -149,7 +149,7 @@ def test_a_profile_survives_json(key: str) -> None:
 
 
 @given(cuts=st.sets(st.integers(1, NUM_ROWS - 1), max_size=6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @pytest.mark.parametrize("key", KEYS)
 def test_blocks_summarised_and_merged_give_the_profile_of_all_rows(key: str, cuts: set[int]) -> None:
     edges = [0, *sorted(cuts), NUM_ROWS]

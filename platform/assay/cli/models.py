@@ -144,7 +144,7 @@ def serve(
         ready = {"url": server.url, "model": found.name, "version": server.version}
         _say(
             ready,
-            f"serving {found.name}/{server.version} at {server.url} (docs at {server.url}/docs); Ctrl-C stops it",
+            f"serving {found.name}/{server.version} at {server.url}; Ctrl-C stops it",
             as_json,
         )
         server.wait()

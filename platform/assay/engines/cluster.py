@@ -51,14 +51,29 @@ def connect(address: str | None = None, cpus: int | None = None) -> int:
     """
     set_environment()
     if not is_connected():
-        address = address or os.environ.get("RAY_ADDRESS")
-        joining = bool(address and address != "local")
-        _choose_token(joining)
-        _start(address if joining else None, cpus)
+        joining = not is_local(address)
+        if "ray" not in sys.modules:  # Ray reads token settings once; changed later, it would lock itself out
+            _choose_token(joining)
+        _start((address or os.environ["RAY_ADDRESS"]) if joining else None, cpus)
     _quieten()
+    return num_cpus()
+
+
+def num_cpus() -> int:
+    """Return the CPUs that the cluster has now; one that scales by itself may have more later."""
     import ray
 
-    return int(ray.cluster_resources().get("CPU", 1))
+    return int(ray.cluster_resources().get("CPU", 0)) or 1
+
+
+def max_concurrent(address: str | None, threads: int) -> int | None:
+    """Return how many fits of some threads run at once; None on a joined cluster, which may grow."""
+    return max(1, num_cpus() // threads) if is_local(address) else None
+
+
+def is_local(address: str | None = None) -> bool:
+    """Whether this process has, or would start, a Ray of its own, whose size does not change."""
+    return (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
 
 
 def is_connected() -> bool:

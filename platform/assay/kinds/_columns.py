@@ -1,9 +1,8 @@
-"""One Arrow column at a time: what it is stored as, its mergeable summary, and its canonical array."""
+"""One Arrow column at a time: what it is stored as, and its mergeable summary."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import Fault
-from assay.profile import MAX_DISTINCT, SAMPLE_SIZE, ColumnProfile, ColumnSummary, Moments
+from assay.profile import MAX_DISTINCT, SAMPLE_SIZE, ColumnSummary, Moments
 from assay.seeds import row_hash
-from assay.vocabulary import MISSING_CODE, ColumnKind
 
 NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
 DATE, TIME = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 DATETIME = rf"^{DATE}([ T]{TIME}(Z|[+-]\d{{2}}:?\d{{2}})?)?$"
 BOOLEAN = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-NOT_A_TIME = np.iinfo(np.int64).min
-WORDS = {"number": "numbers", "boolean": "true/false", "datetime": "dates", "string": "text", "nothing": "nothing"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,7 @@ def stored(column: pa.ChunkedArray | pa.Array) -> Stored:
     if pa.types.is_boolean(kind):
         return Stored("boolean", array)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = pc.cast(array, pa.float64(), safe=False)
+        numbers = pc.add(pc.cast(array, pa.float64(), safe=False), 0.0)  # makes -0.0, which is equal to 0.0, the same
         return Stored("number", pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Stored("datetime", pc.cast(array, pa.timestamp("us"), safe=False))
@@ -137,132 +132,3 @@ def _sample(value: Stored, row_N: np.ndarray, seed: int) -> tuple[tuple[int, obj
     order = np.argsort(hash_N, kind="stable")[:SAMPLE_SIZE]
     array = pc.cast(value.array, pa.int64()) if value.type == "datetime" else value.array
     return tuple(zip(hash_N[order].tolist(), array.take(pa.array(order)).to_pylist(), strict=True))
-
-
-def to_array(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> np.ndarray | Fault:
-    """Return the canonical array of a column (see `batch.COLUMN_DTYPE`), or the fault that prevents it."""
-    value = stored(column)
-    if value.type == "nothing":
-        value = Stored("string", pc.cast(value.array, pa.string()))
-    if value.type == "other":
-        return _mismatch(profile, str(column.type))
-    if profile.kind is ColumnKind.CATEGORY:
-        return to_codes(canonical_text(value), profile.levels)
-    convert = {
-        ColumnKind.NUMERIC: _to_numeric,
-        ColumnKind.BOOLEAN: _to_boolean,
-        ColumnKind.DATETIME: _to_datetime,
-        ColumnKind.TEXT: _to_text,
-    }[profile.kind]
-    found: np.ndarray | Fault = convert(value, profile)
-    return found
-
-
-def canonical_sample(values: Sequence[Any], profile: ColumnProfile) -> tuple[Any, ...]:
-    """Return sampled values as their kind has them, in any file: numbers, true/false, microseconds or text."""
-    stored_times = profile.kind is ColumnKind.DATETIME and not any(isinstance(value, str) for value in values)
-    array = pa.array(values, pa.timestamp("us") if stored_times else None)
-    if profile.kind in (ColumnKind.CATEGORY, ColumnKind.TEXT):
-        return tuple(canonical_text(stored(array)).to_pylist())
-    found = to_array(array, profile)
-    if isinstance(found, Fault):
-        return ()  # the fault is told with the column's other faults
-    missing_N = found == NOT_A_TIME if profile.kind is ColumnKind.DATETIME else np.isnan(found)
-    if profile.kind is ColumnKind.BOOLEAN:
-        found = found == 1
-    return tuple(None if missing else value for missing, value in zip(missing_N.tolist(), found.tolist(), strict=True))
-
-
-def to_codes(text: pa.Array, levels: tuple[str, ...]) -> np.ndarray:
-    """Return int32 codes of levels; MISSING_CODE where missing, len(levels) where the level is unseen."""
-    codes = pc.fill_null(pc.index_in(text, value_set=pa.array(levels, pa.string())), len(levels)).to_numpy()
-    found: np.ndarray = np.where(np.asarray(text.is_null()), MISSING_CODE, codes).astype(np.int32)
-    return found
-
-
-def _to_numeric(value: Stored, profile: ColumnProfile) -> Any:
-    array = value.array
-    if value.type == "string":
-        good = pc.match_substring_regex(array, NUMBER)
-        if pc.any(pc.invert(good)).as_py():
-            return _mismatch(profile, "text", _first_bad(array, good))
-        array = pc.cast(array, pa.float64())
-    elif value.type == "boolean":
-        array = pc.cast(array, pa.float64())
-    elif value.type == "datetime":
-        return _mismatch(profile, "dates")
-    numbers_N = pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False)
-    if np.isinf(numbers_N).any():
-        position = int(np.flatnonzero(np.isinf(numbers_N))[0])
-        return _mismatch(profile, "infinite numbers", f"first: row {position}")
-    return numbers_N
-
-
-def _to_boolean(value: Stored, profile: ColumnProfile) -> Any:
-    if value.type == "boolean":
-        return pc.cast(value.array, pa.float64()).to_numpy(zero_copy_only=False)
-    if value.type == "number":
-        good = pc.is_in(value.array, pa.array([0.0, 1.0]))
-        if pc.all(pc.or_(good, value.array.is_null())).as_py() is not False:
-            return value.array.to_numpy(zero_copy_only=False)
-        return _mismatch(profile, "numbers", _first_bad(value.array, pc.or_(good, value.array.is_null())))
-    if value.type == "string":
-        words = list(BOOLEAN)
-        code_N = to_codes(pc.utf8_lower(value.array), tuple(words))
-        if (code_N == len(words)).any():
-            return _mismatch(profile, "text", _first_bad(value.array, pa.array(code_N < len(words))))
-        table_K = np.array([*(BOOLEAN[word] for word in words), np.nan])
-        found: np.ndarray = table_K[code_N]
-        return found
-    return _mismatch(profile, WORDS[value.type])
-
-
-def _to_datetime(value: Stored, profile: ColumnProfile) -> Any:
-    array = value.array
-    if value.type == "string":
-        good = pc.match_substring_regex(array, DATETIME)
-        if pc.any(pc.invert(good)).as_py():
-            return _mismatch(profile, "text", _first_bad(array, good))
-        try:
-            array = _parse_times(array)
-        except pa.ArrowInvalid as error:
-            return _mismatch(profile, "text", str(error).split("\n")[0])
-    elif value.type != "datetime":
-        return _mismatch(profile, WORDS[value.type])
-    found: np.ndarray = pc.fill_null(pc.cast(array, pa.int64()), int(NOT_A_TIME)).to_numpy(zero_copy_only=False)
-    return found
-
-
-def _parse_times(text: pa.Array) -> pa.Array:
-    """Parse ISO 8601 to the microsecond; times with a zone are turned to UTC, times without are taken as they are."""
-    text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
-    with_zone = pc.match_substring_regex(text, r"(Z|[+-]\d{2}:?\d{2})$")
-    with_zone = pc.and_(with_zone, pc.greater(pc.utf8_length(text), 10))
-    none = pa.scalar(None, pa.string())
-    plain = pc.cast(pc.if_else(with_zone, none, text), pa.timestamp("us"))
-    zoned = pc.cast(pc.if_else(with_zone, text, none), pa.timestamp("us", "UTC"))
-    return pc.coalesce(plain, pc.cast(zoned, pa.timestamp("us")))
-
-
-def _to_text(value: Stored, profile: ColumnProfile) -> Any:
-    if value.type != "string":
-        return _mismatch(profile, WORDS[value.type])
-    found: np.ndarray = pc.fill_null(value.array, "").to_numpy(zero_copy_only=False).astype(object)
-    return found
-
-
-def _first_bad(array: pa.Array, good: pa.Array) -> str:
-    position = int(np.flatnonzero(~np.asarray(pc.fill_null(good, True)))[0])
-    return f"first: {array[position].as_py()!r} in row {position}"
-
-
-def _mismatch(profile: ColumnProfile, found: str, detail: str = "") -> Fault:
-    suffix = f" ({detail})" if detail else ""
-    expected = {
-        "numeric": "numbers",
-        "boolean": "true/false",
-        "category": "text or numbers",
-        "datetime": "dates",
-        "text": "text",
-    }[profile.kind.value]
-    return Fault(f"column '{profile.name}'", f"found {found}, expected {expected}{suffix}")

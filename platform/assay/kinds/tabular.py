@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from assay.batch import Batch, Column
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
-from assay.kinds import _columns
+from assay.kinds import _arrays, _columns
 from assay.kinds._label import label_profile
 from assay.parts import Kind
 from assay.profile import ColumnProfile, ColumnSummary, Profile
@@ -70,21 +70,21 @@ class Tabular(Kind):
         return Profile(tuple(columns), label_known, summaries[label].num_rows)
 
     def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
+        row_N = np.arange(table.num_rows) if row_N is None else row_N
         columns: dict[str, np.ndarray] = {}
-        faults = []
+        faults: list[Fault] = []
         for column in profile.used:
             if column.name not in table.column_names:
                 faults.append(Fault(f"column '{column.name}'", f"is missing, expected {column.kind.value} values"))
                 continue
-            found = _columns.to_array(table.column(column.name), column)
+            found = _arrays.to_array(table.column(column.name), column, row_N)
             if isinstance(found, Fault):
                 faults.append(found)
             else:
                 columns[column.name] = found
-        y_N = _label_array(table, profile, faults)
+        y_N = _label_array(table, profile, row_N, faults)
         raise_all(DataFault, faults)
         meaning = {column.name: Column(column.kind, len(column.levels)) for column in profile.used}
-        row_N = np.arange(table.num_rows) if row_N is None else row_N
         return Batch(columns, meaning, row_N, y_N, num_classes=len(profile.label.classes))
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
@@ -93,18 +93,18 @@ class Tabular(Kind):
         return ("datetime_parts", "impute", "scale", "one_hot", "hashed_text")
 
 
-def _label_array(table: pa.Table, profile: Profile, faults: list[Fault]) -> np.ndarray | None:
+def _label_array(table: pa.Table, profile: Profile, row_N: np.ndarray, faults: list[Fault]) -> np.ndarray | None:
     label = profile.label
     if label.name not in table.column_names:
         return None
     column = table.column(label.name)
     if label.task is Task.REGRESSION:
-        found = _columns.to_array(column, ColumnProfile(label.name, ColumnKind.NUMERIC))
+        found = _arrays.to_array(column, ColumnProfile(label.name, ColumnKind.NUMERIC), row_N)
         if isinstance(found, Fault):
             faults.append(replace(found, place=f"label '{label.name}'"))
             return None
         return found
-    code_N = _columns.to_codes(_columns.canonical_text(_columns.stored(column)), label.classes).astype(np.int64)
+    code_N = _arrays.to_codes(_columns.canonical_text(_columns.stored(column)), label.classes).astype(np.int64)
     unseen_N = code_N == len(label.classes)
     if unseen_N.any():
         first = int(np.flatnonzero(unseen_N)[0])
@@ -112,7 +112,8 @@ def _label_array(table: pa.Table, profile: Profile, faults: list[Fault]) -> np.n
             Fault(
                 f"label '{label.name}'",
                 f"{int(unseen_N.sum()):,} of {len(code_N):,} rows have a class "
-                f"that training rows lack (first: {column[first].as_py()!r} in row {first})",
+                f"that training rows lack (first: {column[first].as_py()!r} in row {row_N[first]})",
+                "drop these rows, or train on rows of every class",
             )
         )
         return None
@@ -145,7 +146,7 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnP
     )
     if dropped:
         return column
-    return replace(column, sample=_columns.canonical_sample([value for _, value in summary.sample], column))
+    return replace(column, sample=_arrays.canonical_sample([value for _, value in summary.sample], column))
 
 
 def _infer(summary: ColumnSummary) -> ColumnKind:

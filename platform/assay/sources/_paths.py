@@ -7,6 +7,7 @@ import glob
 import os
 import posixpath
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow.fs as pafs
 
@@ -28,6 +29,17 @@ def expand(paths: Sequence[str], endings: tuple[str, ...]) -> list[str]:
             raise _nothing(path, endings)
         files += found
     return files
+
+
+def everywhere(files: Sequence[str]) -> list[str]:
+    """Return paths that mean the same in every process, whatever folder it works in."""
+    return [file if REMOTE in file else os.path.abspath(file) for file in files]
+
+
+def open_stream(file: str) -> Any:
+    """Open a file or URI to read its bytes from the first on; `.gz` is unpacked on the way."""
+    file_system, path = pafs.FileSystem.from_uri(file) if REMOTE in file else (pafs.LocalFileSystem(), file)
+    return file_system.open_input_stream(path, compression="gzip" if file.endswith(".gz") else None)
 
 
 def _local(path: str, endings: tuple[str, ...]) -> list[str]:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
-import pyarrow.fs as pafs
 
-from assay.errors import DataFault, Fault, raise_all
+from assay.errors import AssayError, DataFault, Fault, raise_all
 from assay.parts import Source
-from assay.sources._paths import expand
+from assay.sources._broken import not_utf8, told
+from assay.sources._paths import everywhere, expand, open_stream
 
 NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"]
+OTHER_DELIMITERS = (";", "|", "\t", ",")
 HEADER_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
 
@@ -38,7 +39,7 @@ class CsvFiles(Source):
         names = self._same_names(files)
         _check_shape(files)
         return ray.data.read_csv(
-            files,
+            everywhere(files),
             override_num_blocks=len(files),
             read_options=pacsv.ReadOptions(block_size=BLOCK_BYTES),
             parse_options=_parse_options(files[0]),
@@ -49,15 +50,18 @@ class CsvFiles(Source):
     def peek(self, paths: Sequence[str], num_rows: int) -> pa.Table:
         files = expand(paths, self.endings)
         names = self._same_names(files[:1])
-        with _open(files[0]) as stream, _faults(files[0]):
+        parsing = _parse_options(files[0])
+        with open_stream(files[0]) as stream, told(files[0], parsing):
             options = pacsv.ReadOptions(block_size=1 << 18)
-            reader = pacsv.open_csv(stream, options, _parse_options(files[0]), _convert_options(names))
+            reader = pacsv.open_csv(stream, options, parsing, _convert_options(names))
             batches, seen = [], 0
             for batch in reader:
                 batches.append(batch)
                 seen += batch.num_rows
                 if seen >= num_rows:
                     break
+        if seen == 0:
+            raise _no_rows(files[0])
         return pa.Table.from_batches(batches, reader.schema)
 
     def _same_names(self, files: Sequence[str]) -> list[str]:
@@ -82,15 +86,20 @@ def header(file: str) -> list[str]:
     Raises:
         DataFault: no readable header, or two columns of one name.
     """
-    with _open(file) as stream, _faults(file):
+    with open_stream(file) as stream, told(file, _parse_options(file)):
         text = stream.read(HEADER_BYTES)
     try:
         line = text[: _last_whole_line(text)].decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(file, text, error.start) from None
+    except UnicodeDecodeError:
+        raise not_utf8(file) from None
+    if "\0" in line:
+        raise DataFault.at(file, "is not text (it holds zero bytes)", "name its real format in data.format")
     names = next(csv.reader(io.StringIO(line), delimiter=_delimiter(file)), [])
     if not any(name.strip() for name in names):
         raise DataFault.at(file, "has no header line", "make the first line the names of the columns")
+    other = next((mark for mark in OTHER_DELIMITERS if len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        raise DataFault.at(file, f"has values separated by {other!r}", "write it with commas, or as .tsv with tabs")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataFault.at(file, f"has two columns named '{twice[0]}'", "give every column a name of its own")
@@ -100,15 +109,18 @@ def header(file: str) -> list[str]:
 def _check_shape(files: Sequence[str]) -> None:
     """Read each file once as a stream, so that a broken line is named by file and line before Ray starts on it."""
     for file in files:
-        with _open(file) as stream, _faults(file):
+        options, parsing = pacsv.ReadOptions(block_size=BLOCK_BYTES), _parse_options(file)
+        with open_stream(file) as stream, told(file, parsing):
             num_rows = 0
-            reader = pacsv.open_csv(
-                stream, pacsv.ReadOptions(block_size=BLOCK_BYTES), _parse_options(file), _convert_options(header(file))
-            )
+            reader = pacsv.open_csv(stream, options, parsing, _convert_options(header(file)))
             for batch in reader:
                 num_rows += batch.num_rows
         if num_rows == 0:
-            raise DataFault.at(file, "has a header but no rows", "give a file with rows")
+            raise _no_rows(file)
+
+
+def _no_rows(file: str) -> AssayError:
+    return DataFault.at(file, "has a header but no rows", "give a file with rows")
 
 
 def _last_whole_line(text: bytes) -> int:
@@ -117,7 +129,7 @@ def _last_whole_line(text: bytes) -> int:
 
 
 def _delimiter(file: str) -> str:
-    return "\t" if ".tsv" in file else ","
+    return "\t" if file.lower().endswith((".tsv", ".tsv.gz")) else ","
 
 
 def _parse_options(file: str) -> pacsv.ParseOptions:
@@ -127,48 +139,4 @@ def _parse_options(file: str) -> pacsv.ParseOptions:
 def _convert_options(names: Sequence[str]) -> pacsv.ConvertOptions:
     return pacsv.ConvertOptions(
         column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=NULLS
-    )
-
-
-def _open(file: str) -> Any:
-    if "://" in file:
-        file_system, path = pafs.FileSystem.from_uri(file)
-    else:
-        file_system, path = pafs.LocalFileSystem(), file
-    compression = "gzip" if file.endswith(".gz") else None
-    return file_system.open_input_stream(path, compression=compression)
-
-
-class _faults:  # noqa: N801 - reads as a word at the place of use
-    """Turns what Arrow says of a broken file into a fault that names file and line."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if not isinstance(error, pa.ArrowInvalid | OSError):
-            return
-        text = str(error).split("\n")[0]
-        if "UTF8" in text or "utf8" in text.lower():
-            raise _not_utf8(self.file, b"", -1) from None
-        if "columns, got" in text:
-            raise DataFault.at(
-                self.file,
-                f"is ragged: {text.removeprefix('CSV parse error: ')}",
-                "give every line as many values as the header has names; quote values with commas",
-            ) from None
-        if "gzip" in text.lower() or "zlib" in text.lower() or "inflate" in text.lower():
-            raise DataFault.at(self.file, f"is not a whole gzip file ({text})", "write it again") from None
-        raise DataFault.at(self.file, f"cannot be read as CSV ({text})", "check the file") from None
-
-
-def _not_utf8(file: str, content: bytes, position: int) -> DataFault:
-    where = f" (byte {position:,}: 0x{content[position]:02x})" if position >= 0 else ""
-    return DataFault.at(
-        file,
-        f"is not UTF-8 text{where}",  # type: ignore[return-value]
-        f"convert it: `iconv -f latin1 -t utf-8 {file} > converted.csv`",
     )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from assay.errors import DataFault, Fault, raise_all
 from assay.parts import Source
-from assay.sources._paths import expand
+from assay.sources._paths import everywhere, expand
 
 
 class Parquet(Source):
@@ -40,7 +40,7 @@ class Parquet(Source):
             if (names := _schema(file).names) != first.names
         ]
         raise_all(DataFault, faults)
-        return ray.data.read_parquet(files, override_num_blocks=len(files), file_extensions=None)
+        return ray.data.read_parquet(everywhere(files), override_num_blocks=len(files), file_extensions=None)
 
     def peek(self, paths: Sequence[str], num_rows: int) -> pa.Table:
         file = expand(paths, self.endings)[0]

@@ -52,7 +52,7 @@ class Tracking:
 
     def __init__(self, uri: str | None, storage_root: Path) -> None:
         self.root = Path(storage_root).absolute()
-        self.uri = uri or f"sqlite:///{self.root / 'mlflow.db'}"
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
         self.is_server = urlsplit(self.uri).scheme not in ("sqlite", "file", "")
         self._client: Any = None
         self._turn = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
     table = _table(memory.get("train"), experiment.data.train, experiment)
     given = memory.get("test") is not None or experiment.data.test is not None
     test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
-    table = _labelled(table, experiment)
+    table = labelled(table, experiment)
     row_N = np.arange(table.num_rows)
     key = split_key(experiment, looks_like_classes(table, experiment))
     split: Split = catalog.make(Shelf.SPLITS, key)
@@ -60,7 +60,7 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
         test_mask_N = split.test_rows(row_N, guide_N, experiment.split.test_fraction, seed)
         test = table.filter(pa.array(test_mask_N))
     else:
-        test = _labelled(test, experiment)
+        test = labelled(test, experiment)
     train = table.filter(pa.array(~test_mask_N)).combine_chunks()
     train_row_N = row_N[~test_mask_N]
     train_ref = objects.put(train)
@@ -69,7 +69,16 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
     fold_N = split.folds(train_row_N, fold_guide_N, experiment.split.folds, child(experiment.seed, "folds"))
     _check_folds(fold_N, experiment)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
+    _check_test(test, test_row_N, profile, experiment)
     return Rows(train, test, train_row_N, test_row_N, train_ref, fold_N, split, profile)
+
+
+def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
+    """Check that the test rows can be read as the training rows were, hours before they are opened."""
+    try:
+        catalog.make(Shelf.KINDS, experiment.kind or "tabular").to_batch(test, profile, row_N)
+    except DataFault as error:
+        raise DataFault(*(replace(fault, place=f"test rows, {fault.place}") for fault in error.faults)) from None
 
 
 def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Table:
@@ -79,8 +88,12 @@ def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Tab
     return loading.load(listed, experiment.data.format)
 
 
-def _labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
-    """Return the rows that have a label; rows without one are a fault unless the file says to drop them."""
+def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
+    """Return the rows that have a label.
+
+    Raises:
+        DataFault: a column with a role is not there, or rows have no label and the file does not say to drop them.
+    """
     check_columns(table, experiment)
     label = experiment.data.label
     missing = _missing(table.column(label))

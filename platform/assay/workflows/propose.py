@@ -18,7 +18,7 @@ from assay.spec import Experiment
 from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
-from assay.workflows.prepare import check_columns, looks_like_classes
+from assay.workflows.prepare import check_columns, labelled, looks_like_classes
 
 HEAD_ROWS = 20_000
 
@@ -78,7 +78,7 @@ def planned(experiment: Experiment) -> Json:
         DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
     """
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
-    table = head(listed, experiment.data.format)
+    table = labelled(head(listed, experiment.data.format), experiment)
     profile = profile_head(experiment, table)
     task = profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task))

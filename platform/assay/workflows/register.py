@@ -91,9 +91,9 @@ def _promote(registry: Registry, experiment: Experiment, version: int, result: J
 
 def why_not_better(champion: Mapping[str, str], challenger: Mapping[str, str]) -> str:
     """Return why a challenger does not take over, empty when it does: it must score better on the same test rows."""
-    for tag, word in (("assay.metric", "metric"), ("assay.test_rows", "test rows")):
+    for tag, word in (("assay.metric", "another metric"), ("assay.test_rows", "other test rows")):
         if champion.get(tag) != challenger[tag]:
-            return f"the champion was judged on another {word}; compare with `assay evaluate`, then `assay promote`"
+            return f"the champion was judged on {word}; compare with `assay evaluate`, then `assay promote`"
     metric: Metric = catalog.make(Shelf.METRICS, challenger["assay.metric"])
     old, new = float(champion["assay.score"]), float(challenger["assay.score"])
     return "" if metric.gain(new) > metric.gain(old) else f"the champion scores {old:.5f}, this version {new:.5f}"

@@ -14,10 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from assay import catalog
+from assay.batch import Batch
 from assay.engines import cluster, objects
 from assay.engines.fleet import Fleet
 from assay.engines.search import Plan, Tell, search
 from assay.errors import ClusterFault, DataFault, SpecFault
+from assay.model import Recipe
 from assay.parts import Json
 from assay.profile import Profile
 from assay.seeds import child
@@ -57,14 +59,13 @@ def start(experiment: Experiment, session: Session) -> Json:
     started = time.monotonic()
     num_cpus = connect(experiment, session.tell)
     session.tell("reading", {"data": "memory" if session.memory else experiment.data.train})
-    rows = read_rows(experiment, session.memory)
-    check_parts(experiment, rows.profile)
+    ready = make_ready(experiment, read_rows(experiment, session.memory))
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
         experiment = _keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
         run.events.append("run_started", experiment=experiment.experiment)
-        return _execute(run, experiment, rows, num_cpus, session, started)
+        return _execute(run, experiment, ready, num_cpus, session, started)
 
 
 def resume(reference: str, session: Session) -> Json:
@@ -88,9 +89,9 @@ def resume(reference: str, session: Session) -> Json:
     with run.lock():
         num_cpus = connect(experiment, session.tell)
         session.tell("reading", {"data": experiment.data.train})
-        rows = read_rows(experiment)
+        ready = make_ready(experiment, read_rows(experiment))
         run.events.append("run_resumed")
-        return _execute(run, experiment, rows, num_cpus, session, started)
+        return _execute(run, experiment, ready, num_cpus, session, started)
 
 
 def read_spec(run: Run) -> Experiment:
@@ -102,7 +103,7 @@ def connect(experiment: Experiment, tell: Tell) -> int:
     """Join or start Ray as the experiment asks; returns the number of CPUs."""
     tell("connecting", {"address": experiment.compute.address or "local"})
     num_cpus = cluster.connect(experiment.compute.address, experiment.compute.cpus)
-    if num_cpus < experiment.compute.threads_per_fit:
+    if cluster.is_local(experiment.compute.address) and num_cpus < experiment.compute.threads_per_fit:
         raise ClusterFault.at(
             "compute.threads_per_fit",
             f"is {experiment.compute.threads_per_fit}, the cluster has {num_cpus} CPUs",
@@ -119,22 +120,44 @@ def check_parts(experiment: Experiment, profile: Profile) -> None:
     choices.algorithms_for(experiment, task)
 
 
-def _execute(run: Run, experiment: Experiment, rows: Rows, num_cpus: int, session: Session, started: float) -> Json:
+@dataclass(frozen=True)
+class Ready:
+    """All that the data and the file can be at fault for is behind: what the search needs, in memory."""
+
+    rows: Rows
+    plan: Plan
+    recipes: Mapping[str, Recipe]
+    batches: Mapping[str, Batch]
+
+
+def make_ready(experiment: Experiment, rows: Rows) -> Ready:
+    """Turn rows into what the search needs; nothing is written yet.
+
+    Raises:
+        SpecFault: a part does not fit the task.
+        DataFault: a value cannot be read as its column's kind, or no step reads a column.
+    """
+    check_parts(experiment, rows.profile)
+    plan = make_plan(experiment, rows)
+    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan)))
+    return Ready(rows, plan, recipes, batches)
+
+
+def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, session: Session, started: float) -> Json:
     """Search, combine, fit, test, pack and register, taking up what the run's folder already holds."""
+    rows, plan, recipes, batches = ready.rows, ready.plan, ready.recipes, ready.batches
     tell = _logged(run, session.tell)
     _same_rows(run, rows)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
     warming = threading.Thread(target=_warm, args=(tracking,), daemon=True)
     warming.start()
     tell("profiled", _profiled(rows))
-    plan = make_plan(experiment, rows)
-    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan)))
     refs = {name: objects.put(batch) for name, batch in batches.items()}
     tell("searching", _searching(run, plan, num_cpus))
-    records = search(plan, run, refs, num_cpus, tell)
+    records = search(plan, run, refs, tell, cluster.max_concurrent(experiment.compute.address, plan.threads))
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
-    with Fleet(num_cpus, plan.threads) as fleet:
+    with Fleet(cluster.num_cpus(), plan.threads) as fleet:
         board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
         model = finalize.build(board, experiment, plan, rows.profile, recipes, refs, fleet, run, tell)
     result = _result(run, experiment, rows, plan, board, session)
