@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## walk a real table to a served model, and stop (about three minutes)
 	$(BIN)/python examples/demo.py
 
-test: install  ## all tests
+test: install  ## all tests but those of `make faults`
 	$(BIN)/python -m pytest
 
 check: lint types floors test  ## lint, types, floors and all tests

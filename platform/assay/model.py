@@ -47,6 +47,22 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Sealed:
+    """A fitted algorithm as it came from the process that fitted it: content to keep, to be loaded elsewhere."""
+
+    content: Files
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Refuse: this process need not have the libraries that predicting takes."""
+        raise TypeError("a sealed model predicts once it is loaded from its folder")
+
+    def files(self) -> Files:
+        """Return the content."""
+        return self.content
+
+
+@dataclass(frozen=True)
 class Member:
     """A fitted algorithm inside a model, and the recipe that feeds it."""
 

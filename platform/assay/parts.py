@@ -133,7 +133,9 @@ class Step(Part):
 class Fitted(Protocol):
     """A model that learned; knows how to predict and how to be kept without a pickle."""
 
-    facts: Mapping[str, float]  # what fitting settled, such as the number of trees after early stopping
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What fitting settled, such as the number of trees after early stopping."""
 
     def predict(self, batch: Batch) -> np.ndarray:
         """Return prediction_NK: probabilities of K classes that sum to 1, or one column of numbers."""

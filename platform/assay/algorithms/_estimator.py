@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, create_model
 from pydantic_core import PydanticCustomError
 
 from assay.algorithms._sklearn import MODEL, SklearnAlgorithm
+from assay.algorithms._skops import skops_io
 from assay.batch import Batch
 from assay.errors import Fault, SpecFault, raise_all
 from assay.parts import CLASSIFICATION, Algorithm
@@ -43,7 +44,6 @@ class _AnyEstimator(SklearnAlgorithm):
         Raises:
             SpecFault: the estimator refuses its settings, or holds what cannot be kept without a pickle.
         """
-        import skops.io
         from sklearn.utils._param_validation import InvalidParameterError
 
         try:
@@ -51,7 +51,7 @@ class _AnyEstimator(SklearnAlgorithm):
         except InvalidParameterError as error:
             raise SpecFault.at(f"{self.kind.__name__}.params", str(error)) from None
         # Said now, to the author of the experiment, rather than to whoever loads the model.
-        asked = skops.io.get_untrusted_types(data=fitted.files()[MODEL])
+        asked = skops_io().get_untrusted_types(data=fitted.files()[MODEL])
         raise_all(SpecFault, (self._unkeepable(name) for name in asked if not self.allows(name)))
         return fitted
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from assay.algorithms._sklearn import TREE, SklearnAlgorithm
+from assay.algorithms._sklearn import SklearnAlgorithm
 from assay.batch import Batch
 from assay.spec.spaces import Choice, Integer
 from assay.spec.strict import Strict
@@ -34,7 +34,6 @@ class Forest(SklearnAlgorithm):
         "max_features": Choice(("auto", "sqrt", 0.3, 0.5, 0.8, 1.0)),
         "num_trees": Choice((100, 200)),
     }
-    trusted = (TREE,)
 
     def settings(self, batch: Batch, seed: int, threads: int) -> dict[str, Any]:
         """Return scikit-learn's names for our settings."""

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from assay.algorithms._skops import skops_io
 from assay.algorithms._threads import pinned
 from assay.algorithms._trees import tree_faults
 from assay.batch import Batch
@@ -24,6 +25,7 @@ from assay.errors import ArtifactFault, Fault, SpecFault, raise_all
 from assay.parts import Algorithm, Files
 
 TREE = "sklearn.tree._tree.Tree"  # checked by `tree_faults`
+ONE_CLASS = "sklearn.dummy.DummyClassifier"  # what a fold with one class alone is fitted with
 MODEL, SHAPE = "model.skops", "shape.json"
 
 
@@ -31,7 +33,7 @@ class SklearnAlgorithm(Algorithm):
     """An algorithm that is one scikit-learn estimator."""
 
     makes: ClassVar[tuple[str, ...]]  # class names that `estimator` may return
-    trusted: ClassVar[tuple[str, ...]] = ()  # types that its files hold and skops does not trust by itself
+    trusted: ClassVar[tuple[str, ...]] = ()  # every type of scikit-learn that its files hold
     weighable: ClassVar[bool] = True  # whether it can learn from weighted rows
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
@@ -87,7 +89,7 @@ class SklearnAlgorithm(Algorithm):
 
     def allows(self, type_name: str) -> bool:
         """Whether a file may hold this type, which skops does not trust by itself."""
-        return type_name in self.trusted
+        return type_name in (*self.trusted, ONE_CLASS)
 
     def _faults(self, estimator: Any, num_classes: int) -> list[Fault]:
         kind = type(estimator)
@@ -126,10 +128,8 @@ class FittedSklearn:
 
     def files(self) -> Files:
         """Return the estimator in skops' format and the number of classes."""
-        import skops.io
-
         # Squeezed a little: trees shrink to a third in about the time that writing the rest would take.
-        model = skops.io.dumps(self.estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        model = skops_io().dumps(self.estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         return {MODEL: model, SHAPE: json.dumps({"num_classes": self.num_classes}).encode()}
 
 
@@ -167,15 +167,15 @@ def _num_classes(files: Files) -> int:
 
 
 def _unpacked(files: Files, allows: Any) -> Any:
-    import skops.io
+    skops = skops_io()
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
     try:
-        asked = skops.io.get_untrusted_types(data=files[MODEL])
+        asked = skops.get_untrusted_types(data=files[MODEL])
         refused = [name for name in asked if not allows(name)]
         if refused:
             raise ArtifactFault.at(MODEL, f"asks for types that this algorithm does not write: {', '.join(refused)}")
-        return skops.io.loads(files[MODEL], trusted=asked)
+        return skops.loads(files[MODEL], trusted=asked)
     except (
         *(KeyError, IndexError, ValueError, TypeError, AttributeError, ImportError, EOFError, OSError, RuntimeError),
         *(zipfile.BadZipFile, zlib.error, struct.error, UntrustedTypesFoundException, UnsupportedTypeException),

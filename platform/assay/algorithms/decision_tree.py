@@ -40,7 +40,11 @@ class DecisionTree(SklearnAlgorithm):
         "ccp_alpha": LogUniform(1e-6, 1e-2),
     }
     makes = ("DecisionTreeClassifier", "DecisionTreeRegressor")
-    trusted = (TREE,)
+    trusted = (
+        TREE,
+        "sklearn.tree._classes.DecisionTreeClassifier",
+        "sklearn.tree._classes.DecisionTreeRegressor",
+    )
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the tree for this task."""

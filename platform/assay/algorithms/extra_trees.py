@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.algorithms._forest import Forest
+from assay.algorithms._sklearn import TREE
 from assay.batch import Batch
 
 
@@ -24,6 +25,13 @@ class ExtraTrees(Forest):
     cost = 0.9
     portfolio = ({}, {"max_features": 0.8, "min_samples_leaf": 2})
     makes = ("ExtraTreesClassifier", "ExtraTreesRegressor")
+    trusted = (
+        TREE,
+        "sklearn.ensemble._forest.ExtraTreesClassifier",
+        "sklearn.ensemble._forest.ExtraTreesRegressor",
+        "sklearn.tree._classes.ExtraTreeClassifier",
+        "sklearn.tree._classes.ExtraTreeRegressor",
+    )
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the trees for this task."""

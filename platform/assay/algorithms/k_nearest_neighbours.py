@@ -41,6 +41,10 @@ class KNearestNeighbours(SklearnAlgorithm):
     }
     portfolio = ({}, {"num_neighbours": 60})
     makes = ("KNeighborsClassifier", "KNeighborsRegressor")
+    trusted = (
+        "sklearn.neighbors._classification.KNeighborsClassifier",
+        "sklearn.neighbors._regression.KNeighborsRegressor",
+    )
     weighable = False
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:

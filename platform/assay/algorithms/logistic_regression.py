@@ -37,6 +37,7 @@ class LogisticRegression(SklearnAlgorithm):
     space = {"C": LogUniform(1e-3, 1e2)}
     portfolio = ({}, {"C": 0.05})
     makes = ("LogisticRegression",)
+    trusted = ("sklearn.linear_model._logistic.LogisticRegression",)
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the regression."""

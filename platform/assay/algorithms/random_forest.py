@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.algorithms._forest import Forest
+from assay.algorithms._sklearn import TREE
 from assay.batch import Batch
 
 
@@ -24,6 +25,13 @@ class RandomForest(Forest):
     cost = 2.5
     portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5})
     makes = ("RandomForestClassifier", "RandomForestRegressor")
+    trusted = (
+        TREE,
+        "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.ensemble._forest.RandomForestRegressor",
+        "sklearn.tree._classes.DecisionTreeClassifier",
+        "sklearn.tree._classes.DecisionTreeRegressor",
+    )
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the forest for this task."""

@@ -36,6 +36,7 @@ class Ridge(SklearnAlgorithm):
     space = {"alpha": LogUniform(1e-3, 1e4)}
     portfolio = ({}, {"alpha": 30.0})
     makes = ("Ridge",)
+    trusted = ("sklearn.linear_model._ridge.Ridge",)
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the regression."""

@@ -46,6 +46,11 @@ class SupportVectorMachine(SklearnAlgorithm):
     portfolio = ({}, {"C": 10.0})
     makes = ("CalibratedClassifierCV", "SVC", "TransformedTargetRegressor")
     trusted = (
+        "sklearn.svm._classes.SVC",
+        "sklearn.svm._classes.SVR",
+        "sklearn.calibration.CalibratedClassifierCV",
+        "sklearn.compose._target.TransformedTargetRegressor",
+        "sklearn.preprocessing._data.StandardScaler",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.model_selection._split.StratifiedKFold",

@@ -16,7 +16,8 @@ import numpy as np
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.trial import FIT_ERRORS, algorithm_of, fit_capped
-from assay.parts import Call, Ensemble, Evidence, Files, Job, Json, Learned
+from assay.model import Sealed
+from assay.parts import Call, Ensemble, Evidence, Job, Json, Learned
 from assay.seeds import child
 from assay.vocabulary import Shelf
 
@@ -47,6 +48,16 @@ class Refit:
     recipe: str
     seed: int
     facts: tuple[Mapping[str, float], ...]
+    probe: Batch  # a few rows to predict where it was fitted: what it must predict once it is loaded elsewhere
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A member that was fitted on all training rows."""
+
+    params: Json  # the settings that were fitted
+    sealed: Sealed
+    prediction_nK: np.ndarray  # of the probe
 
 
 class Worker:
@@ -71,14 +82,15 @@ class Worker:
         except FIT_ERRORS as error:
             return Failure(f"{type(error).__name__}: {str(error)[:500]}")
 
-    def refit(self, order: Refit, batches: Mapping[str, Any]) -> tuple[Files, Json]:
-        """Fit a member on all rows; returns its files and the settings that were fitted."""
+    def refit(self, order: Refit, batches: Mapping[str, Any]) -> Refitted:
+        """Fit a member on all rows."""
         import ray
 
         batch: Batch = ray.get(batches[order.recipe])
         algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
         fitted, _ = fit_capped(algorithm, batch, order.seed, self.threads)
-        return dict(fitted.files()), algorithm.params.model_dump(mode="json", exclude_unset=True)
+        params = algorithm.params.model_dump(mode="json", exclude_unset=True)
+        return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
 
 
 @dataclass(frozen=True)
@@ -138,8 +150,8 @@ class Fleet:
             if drive.take(index, ray.get(ready)):
                 waiting.extend((drive, index) for index in range(len(drive.jobs)))
 
-    def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[tuple[Files, Json]]:
-        """Fit members on all rows, in parallel; `batches` are references. Returns files and settings, in order."""
+    def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:
+        """Fit members on all rows, in parallel, and return them in order; `batches` are references."""
         from ray.util import ActorPool
 
         shared = dict(batches)

@@ -35,18 +35,11 @@ class Entry:
 
     def to_json(self) -> Json:
         """Return plain data; a number that is not finite becomes null."""
-        plain = asdict(self) | {"ties_with_best": self.ties_with_best}
+        plain = asdict(self) | {"members": list(self.members), "ties_with_best": self.ties_with_best}
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in plain.items()
         }
-
-
-def from_json(data: Json) -> Entry:
-    """Read what `Entry.to_json` wrote."""
-    plain = {key: value for key, value in data.items() if key != "ties_with_best"}
-    numbers = {key: float("nan") for key in ("score", "low", "high") if plain[key] is None}
-    return Entry(**{**plain, **numbers, "kind": EntryKind(plain["kind"])})
 
 
 def ranked(entries: Sequence[Entry], metric: Metric) -> list[Entry]:

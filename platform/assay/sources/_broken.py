@@ -35,7 +35,7 @@ def _fault(file: str, text: str, options: pacsv.ParseOptions) -> AssayError:
             f"is ragged: {_ragged_row(file, options) or text}",
             "give every line as many values as the header has names; quote values with commas",
         )
-    if "gzip" in lower or "zlib" in lower or "inflate" in lower:
+    if any(word in lower for word in ("gzip", "zlib", "inflate", "compressed stream")):
         return DataFault.at(file, f"is not a whole gzip file ({text})", "write it again")
     return DataFault.at(file, f"cannot be read as CSV ({text})", "check the file")
 

@@ -24,32 +24,35 @@ REFUSED = ArtifactFault.exit_code
 def verify(
     folder: Path,
     table: pa.Table,
-    expected_NK: np.ndarray,
+    expected_nK: np.ndarray,
     *,
     imports: Sequence[str] = (),
     threads: int = 1,
     tolerance: float = 1e-12,
-    timeout_s: float = 120.0,
-) -> None:
-    """Load the artifact in a fresh process, predict the rows of `table` and compare with `expected_NK`.
+    timeout_s: float = 600.0,
+) -> np.ndarray:
+    """Load the artifact in a fresh process, predict all rows of `table`, and return prediction_NK.
 
-    `imports` are modules of your own that hold parts of the model; `threads` those that made `expected_NK`, since
-    another number may add up in another order. Nothing is written.
+    The first n rows are compared with `expected_nK`, what the model predicted where it was fitted. `imports` are
+    modules of your own that hold parts of the model; `threads` those that made `expected_nK`, since another number may
+    add up in another order. Nothing is written.
 
     Raises:
         ArtifactFault: it does not load, does not predict, or predicts otherwise; says the first row.
     """
     found_NK = _predicted(folder, _to_stream(table), imports, threads, timeout_s)
-    if found_NK.shape != expected_NK.shape:
-        raise ArtifactFault.at(str(folder), f"predicts shape {found_NK.shape}, expected {expected_NK.shape}")
-    same_N = np.isclose(found_NK, expected_NK, rtol=tolerance, atol=tolerance, equal_nan=True).all(axis=1)
-    if not same_N.all():
-        row = int(np.flatnonzero(~same_N)[0])
+    found_nK = found_NK[: len(expected_nK)]
+    if len(found_NK) != table.num_rows or found_nK.shape != expected_nK.shape:
+        raise ArtifactFault.at(str(folder), f"predicts shape {found_nK.shape}, expected {expected_nK.shape}")
+    same_n = np.isclose(found_nK, expected_nK, rtol=tolerance, atol=tolerance, equal_nan=True).all(axis=1)
+    if not same_n.all():
+        row = int(np.flatnonzero(~same_n)[0])
         raise ArtifactFault.at(
             str(folder),
-            f"predicts otherwise once reloaded: row {row} gives {found_NK[row]}, expected {expected_NK[row]}",
+            f"predicts otherwise once reloaded: row {row} gives {found_nK[row]}, expected {expected_nK[row]}",
             "this is a fault of an algorithm's `files` and `load`, or of a library version; report it",
         )
+    return found_NK
 
 
 def _predicted(folder: Path, rows: bytes, imports: Sequence[str], threads: int, timeout_s: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from assay import catalog
 from assay.errors import Fault, SpecFault, raise_all
+from assay.parts import Part
 from assay.spec import Experiment, Located, check, read_yaml
 from assay.spec.reading import schema_faults
 from assay.vocabulary import Shelf
@@ -50,7 +51,18 @@ def _part_faults(tree: Located) -> list[Fault]:
             part.Params.model_validate(params)
         except ValidationError as error:
             faults += schema_faults(error, tree, params_path, part.Params)
+        faults += _guide_faults(part, tree, path)
     return faults
+
+
+def _guide_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]:
+    """Return the fault of a split by group or time whose column is not named."""
+    needs, data = getattr(part, "needs", ""), tree.plain.get("data")
+    if needs not in ("group", "time") or not isinstance(data, dict) or data.get(needs) is not None:
+        return []
+    return [
+        Fault(tree.place(path), f"divides by {needs}, data.{needs} is not set", f"write `data: {{{needs}: COLUMN}}`")
+    ]
 
 
 def _named(plain: dict[str, Any]) -> Iterator[tuple[Shelf, Address, str, dict[str, Any], Address]]:

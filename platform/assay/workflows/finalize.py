@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from assay import catalog
+from assay.batch import Batch
 from assay.engines.fleet import Fleet, Refit
-from assay.engines.search import Plan, Tell
-from assay.engines.trial import algorithm_of
+from assay.engines.search import Plan, Tell, TrialRecord
 from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.leaderboard import Entry
 from assay.model import Combination, Member, Model, Recipe
-from assay.parts import Json, Metric
-from assay.profile import Profile
+from assay.parts import Json, Kind, Metric
 from assay.seeds import child
 from assay.spec import Experiment
-from assay.store import artifact
+from assay.store import artifact, files
 from assay.store.runs import Run
 from assay.store.verify import verify
 from assay.vocabulary import EntryKind, Shelf, Task
+from assay.workflows import choices
 from assay.workflows.combine import Board
-from assay.workflows.prepare import Rows
+from assay.workflows.prepare import Prepared, Rows
 
 NUM_TEST_RESAMPLES = 500
-VERIFY_ROWS = 200
+PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
 
 
@@ -44,72 +44,84 @@ def winner(board: Board, metric: Metric) -> Entry:
     return min((entry for entry in models if metric.gain(entry.score) >= enough), key=lambda e: e.predict_us_per_row)
 
 
+@dataclass(frozen=True)
+class Built:
+    """A model whose members are sealed, and what it must predict for the first rows of `probe_rows`."""
+
+    model: Model
+    prediction_nK: np.ndarray
+
+
+def probe_rows(rows: Rows) -> pa.Table:
+    """Return the rows that prove a model: the test rows, or training rows where none are kept for the test."""
+    return rows.test if rows.test.num_rows else rows.train.slice(0, PROBE_ROWS)
+
+
 def build(
-    board: Board,
-    experiment: Experiment,
-    plan: Plan,
-    profile: Profile,
-    recipes: Mapping[str, Recipe],
-    refs: Mapping[str, Any],
-    fleet: Fleet,
-    run: Run,
-    tell: Tell,
-) -> Model:
+    board: Board, experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, fleet: Fleet, run: Run, tell: Tell
+) -> Built:
     """Fit the winner's members on all training rows, in parallel actors, and put the model together."""
     chosen = winner(board, plan.metric)
     combined = board.ensembles.get(chosen.name)
     names = [chosen.name]
     if combined is not None:
         names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
-    members = tuple(_fit_members(names, board, plan, refs, fleet, tell))
-    combination = None
+    tell("refit", {"members": names})
+    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
+    probe = kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
+    orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
+    fitted = fleet.refit(orders, prepared.refs)
+    members = tuple(
+        Member(name, order.algorithm, found.params, order.recipe, found.sealed)
+        for name, order, found in zip(names, orders, fitted, strict=True)
+    )
+    prediction_nK, combination = fitted[0].prediction_nK, None
     if combined is not None:
         combination = Combination(combined.task.key, combined.task.params, combined.learned)
+        prediction_MnK = np.stack([found.prediction_nK for found in fitted])
+        prediction_nK = combination.part.combine(combined.learned, prediction_MnK)
+    recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
     card = {
         "experiment": experiment.experiment,
         "run": run.id,
         "winner": chosen.name,
         "seed": experiment.seed,
-        "members": names,
+        "metric": choices.metric_key(experiment, rows.profile.label.task),
         "out_of_fold": chosen.to_json(),
     }
-    used = {member.recipe for member in members}
-    slim = {name: recipe for name, recipe in recipes.items() if name in used}
-    return Model(experiment.kind or "tabular", profile, slim, members, combination, card)
+    model = Model(experiment.kind or "tabular", rows.profile, recipes, members, combination, card)
+    return Built(model, prediction_nK)
 
 
-def _fit_members(
-    names: list[str], board: Board, plan: Plan, refs: Mapping[str, Any], fleet: Fleet, tell: Tell
-) -> list[Member]:
-    orders = []
-    for name in names:
-        record = board.trials[name]
-        facts = tuple(fold.facts for fold in record.folds)
-        orders.append(
-            Refit(
-                record.proposal.algorithm,
-                record.proposal.params,
-                plan.recipe_of[record.proposal.algorithm],
-                child(plan.seed, "refit", record.number),
-                facts,
-            )
-        )
-    tell("refit", {"members": names})
-    found = fleet.refit(orders, refs)
-    members = []
-    for name, order, (files, params) in zip(names, orders, found, strict=True):
-        fitted = algorithm_of(order.algorithm, params).load(files)
-        members.append(Member(name, order.algorithm, params, order.recipe, fitted))
-    return members
+def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch) -> Refit:
+    key = record.proposal.algorithm
+    recipe, facts = plan.recipe_of[key], tuple(fold.facts for fold in record.folds)
+    seed = child(plan.seed, "refit", record.number)
+    return Refit(key, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe))
 
 
-def score_test(model: Model, rows: Rows, metric_key: str, seed: int) -> Json:
-    """Score the model once on the test rows: every metric of the task, each with its 95 % interval."""
+def pack(built: Built, run: Run, rows: Rows, threads: int) -> np.ndarray:
+    """Write the model's folder, load it in a fresh process, and return what it predicts there for `probe_rows`.
+
+    Raises:
+        ArtifactFault: the fresh process predicts otherwise than the processes that fitted the members.
+    """
+    if run.model.exists():  # of a session that was killed before the folder was proven
+        files.remove_tree(run.model)
+    artifact.pack(run.model, built.model)
+    own = [member.algorithm.partition(":")[0] for member in built.model.members if ":" in member.algorithm]
+    imports = [name for name in own if name.split(".")[0] != "sklearn"]
+    return verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports, threads=threads)
+
+
+def score_test(prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:
+    """Score what the packed model predicted for the test rows; empty where no rows are kept for the test."""
     if rows.test.num_rows == 0:
         return {}
-    batch = model.batch(rows.test)
-    prediction_NK = model.predict_batch(batch)
-    return scores(model.task, batch.label_N, prediction_NK, metric_key, seed)
+    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
+    label_N = kind.to_batch(rows.test, rows.profile).label_N
+    task = rows.profile.label.task
+    return scores(task, label_N, prediction_NK, choices.metric_key(experiment, task), experiment.seed)
 
 
 def scores(task: Task, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int) -> Json:
@@ -129,16 +141,3 @@ def scores(task: Task, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, s
 
 def _plain(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def pack(model: Model, run: Run, rows: Rows, test: Json) -> artifact.Artifact:
-    """Write the model's folder and prove that a fresh process predicts the same from it."""
-    model = replace(model, card={**model.card, "test": test})
-    if run.model.exists():  # a session that was killed after packing
-        return artifact.open_artifact(run.model)
-    packed = artifact.pack(run.model, model)
-    source = rows.test if rows.test.num_rows else rows.train
-    few = source.slice(0, VERIFY_ROWS)
-    own = [member.algorithm.partition(":")[0] for member in model.members if ":" in member.algorithm]
-    verify(run.model, few, model.predict(few), imports=[name for name in own if name.split(".")[0] != "sklearn"])
-    return packed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +36,14 @@ class Rows:
     fold_N: np.ndarray
     split: Split
     profile: Profile
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The recipes of a run, and references to the training rows as each recipe makes them."""
+
+    recipes: Mapping[str, Recipe]
+    refs: Mapping[str, Any]
 
 
 def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -> Rows:
@@ -96,7 +105,7 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     """
     check_columns(table, experiment)
     label = experiment.data.label
-    missing = _missing(table.column(label))
+    missing = _missing(table.column(label).combine_chunks())
     count = pc.sum(missing).as_py() or 0
     if count == 0:
         return table
@@ -130,8 +139,7 @@ def check_columns(table: pa.Table, experiment: Experiment) -> None:
     raise_all(DataFault, faults)
 
 
-def _missing(column: pa.ChunkedArray) -> pa.Array:
-    array = column.combine_chunks()
+def _missing(array: pa.Array) -> pa.Array:
     null = array.is_null(nan_is_null=True)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         return pc.or_(null, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), False))
@@ -150,20 +158,27 @@ def _guide(table: pa.Table, split: Split, experiment: Experiment) -> np.ndarray 
     if not split.needs:
         return None
     name = {"label": experiment.data.label, "group": experiment.data.group, "time": experiment.data.time}[split.needs]
-    if name is None:
-        raise DataFault.at(
-            f"data.{split.needs}", "is not set, the split needs it", f"write `data: {{{split.needs}: COLUMN}}`"
-        )
+    assert name is not None, "checking.py asks for the column"
     column = table.column(name).combine_chunks()
     if split.needs == "time":
-        if column.null_count:
-            raise DataFault.at(
-                f"column '{name}'", f"{column.null_count:,} rows have no time", "fill them in or drop them"
-            )
-        order: np.ndarray = pc.rank(column, tiebreaker="dense").to_numpy()
-        return order
+        return _order(column, name)
     codes: np.ndarray = pc.fill_null(pc.dictionary_encode(column).indices, -1).to_numpy(zero_copy_only=False)
     return codes
+
+
+def _order(column: pa.Array, name: str) -> np.ndarray:
+    """Return the rank of each time; text, as CSV has it, is read as numbers or dates, never sorted letter by letter."""
+    missing = pc.sum(_missing(column)).as_py() or 0
+    if missing:
+        raise DataFault.at(f"column '{name}'", f"{missing:,} rows have no time", "fill them in or drop them")
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")) if text else (column.type,):
+        with suppress(pa.ArrowInvalid):
+            order: np.ndarray = pc.rank(pc.cast(column, kind), tiebreaker="dense").to_numpy()
+            return order
+    raise DataFault.at(
+        f"column '{name}'", "holds neither numbers nor dates to order rows by", "write times as 2026-01-31 10:00:00"
+    )
 
 
 def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> Profile:

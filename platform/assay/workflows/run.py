@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import threading
 import time
 from collections.abc import Mapping
@@ -31,7 +30,7 @@ from assay.vocabulary import Shelf
 from assay.workflows import choices, finalize
 from assay.workflows.checking import checked
 from assay.workflows.combine import Board, judge
-from assay.workflows.prepare import Rows, make_batches, read_rows, recipe_for
+from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
 
 
@@ -109,6 +108,8 @@ def connect(experiment: Experiment, tell: Tell) -> int:
             f"is {experiment.compute.threads_per_fit}, the cluster has {num_cpus} CPUs",
             "lower it, or give compute.cpus",
         )
+    if cluster.is_local(experiment.compute.address):
+        cluster.warm_workers(("ray.tune", "sklearn.ensemble", "lightgbm", "assay.engines.search"))
     return num_cpus
 
 
@@ -149,7 +150,7 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     tell = _logged(run, session.tell)
     _same_rows(run, rows)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
-    warming = threading.Thread(target=_warm, args=(tracking,), daemon=True)
+    warming = threading.Thread(target=tracking.warm, daemon=True)
     warming.start()
     tell("profiled", _profiled(rows))
     refs = {name: objects.put(batch) for name, batch in batches.items()}
@@ -159,12 +160,14 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     task, batch = rows.profile.label.task, next(iter(batches.values()))
     with Fleet(cluster.num_cpus(), plan.threads) as fleet:
         board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
-        model = finalize.build(board, experiment, plan, rows.profile, recipes, refs, fleet, run, tell)
+        prepared = Prepared(recipes, refs)
+        built = finalize.build(board, experiment, plan, rows, prepared, fleet, run, tell)
     result = _result(run, experiment, rows, plan, board, session)
     result["trials"] = {"counted": len(records), **_ends(records)}
-    result["test"] = _open_test(run, model, rows, experiment, tell)
-    finalize.pack(model, run, rows, result["test"])
+    prediction_NK = finalize.pack(built, run, rows, plan.threads)
     tell("packed", {"folder": str(run.model)})
+    result["test"] = finalize.score_test(prediction_NK, rows, experiment)
+    tell("tested", {"scores": result["test"]})
     warming.join()
     result["model"] = register(experiment, run, tracking, result, tell)
     result["wall_s"] = round(time.monotonic() - started, 2)
@@ -182,12 +185,6 @@ def _logged(run: Run, tell: Tell) -> Tell:
         tell(type, data)
 
     return log
-
-
-def _warm(tracking: Tracking) -> None:
-    """Do while the search runs what would hold up its end: MLflow's database, and the imports of loading a model."""
-    tracking.warm()
-    importlib.import_module("skops.io")
 
 
 def _wanted(plan: Plan) -> set[str]:
@@ -244,17 +241,6 @@ def _result(run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Boa
         "test_rows": rows.test.num_rows,
         "test_rows_digest": digest_of(rows.test),
     }
-
-
-def _open_test(run: Run, model: Any, rows: Rows, experiment: Experiment, tell: Tell) -> Json:
-    """Score the test rows; a run that was interrupted after it reads what it wrote, and does not look again."""
-    if run.exists("test.json"):
-        found: Json = run.read_json("test.json")
-        return found
-    test = finalize.score_test(model, rows, choices.metric_key(experiment, model.task), experiment.seed)
-    run.write_json("test.json", test)
-    tell("tested", {"scores": test})
-    return test
 
 
 def _profiled(rows: Rows) -> Json:
