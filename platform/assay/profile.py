@@ -154,7 +154,6 @@ class ColumnProfile:
     levels: tuple[str, ...] = ()  # of a category, most frequent first; ties by name
     level_counts: tuple[int, ...] = ()
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
-    format: str = ""  # of a datetime stored as text
 
 
 @dataclass(frozen=True)

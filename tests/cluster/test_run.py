@@ -88,7 +88,7 @@ def taken_up(home: Path, result: assay.Result) -> tuple[assay.Result, assay.Resu
     first = assay.Experiment(**settings(table().to_pandas())).run(home / "storage")
     run = Storage(home / "storage").open_run(first.json["run"])
     before = fold_files(run)
-    for name in ("result.json", "test.json", *list(before)[:2]):
+    for name in ("result.json", *list(before)[:2]):
         run.path(name).unlink()
     shutil.rmtree(run.model)
     second = assay.resume(run.id, home / "storage")

@@ -83,7 +83,7 @@ class ComputeSpec(Strict):
     threads_per_fit: int = Field(
         1, ge=1, le=256, description="threads of one fit; part of the result, so never guessed"
     )
-    memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of the machine's memory that data may fill")
+    memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of Ray's object store that the data may fill")
 
 
 class RegisterSpec(Strict):

@@ -58,6 +58,7 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
     table = _table(memory.get("train"), experiment.data.train, experiment)
     given = memory.get("test") is not None or experiment.data.test is not None
     test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
+    objects.check_room(table.nbytes, experiment.compute.memory_fraction)
     table = labelled(table, experiment)
     row_N = np.arange(table.num_rows)
     key = split_key(experiment, looks_like_classes(table, experiment))
@@ -220,6 +221,8 @@ def make_batches(
             continue
         steps = _steps(experiment, kind, wants)
         recipes[name], batches[name] = learn_recipe(steps, raw)
+        made_bytes = sum(batch.matrix().nbytes for batch in batches.values())
+        objects.check_room(rows.train.nbytes + made_bytes, experiment.compute.memory_fraction)
     return recipes, batches
 
 
