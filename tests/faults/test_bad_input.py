@@ -273,6 +273,7 @@ def test_a_model_that_is_not_there_is_told_and_nothing_is_written(
     assert "nosuch" in said.faults[0]
     assert " Fix: " in said.faults[0]
     assert not (tmp_path / "p.csv").exists()
+    assert not list(tmp_path.rglob("mlflow*")), "looking for a model made a database"
 
 
 @pytest.mark.parametrize(("out", "said"), [("p.xls", "has the ending '.xls'"), ("no/p.csv", "lies in a folder that")])
@@ -283,7 +284,6 @@ def test_predictions_need_a_place_that_can_be_written(out: str, said: str, assay
 
 
 @pytest.mark.cluster
-@pytest.mark.faults
 def test_no_room_on_the_disk_says_where_and_leaves_no_half_of_a_run(
     assay: Verb, experiment: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None
 ) -> None:

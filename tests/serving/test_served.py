@@ -146,7 +146,7 @@ def test_an_open_host_without_a_token_is_refused(folders: dict[str, Path], monke
 
 
 def test_a_name_that_fits_no_url_is_refused(folders: dict[str, Path]) -> None:
-    with pytest.raises(SpecFault, match=r"serve\.params\.name: got 'my/model'"):
+    with pytest.raises(SpecFault, match=r"serve\.params\.name: got text 'my/model'"):
         serving.start(folders["mixed"], "my/model", "1")
 
 

@@ -114,7 +114,7 @@ class Registry:
 
     def versions(self, name: str) -> list[Version]:
         """Return all versions of a name, oldest first; none for a name that is not registered."""
-        if not re.match(NAME, name):
+        if self.tracking.is_empty or not re.match(NAME, name):
             return []
         client = self.tracking.client()
         with self.tracking.told():
@@ -124,6 +124,8 @@ class Registry:
 
     def models(self) -> dict[str, list[Version]]:
         """Return the versions of every registered model, by name."""
+        if self.tracking.is_empty:
+            return {}
         client = self.tracking.client()
         with self.tracking.told():
             names = sorted(model.name for model in client.search_registered_models(max_results=1_000))

@@ -63,6 +63,12 @@ class Tracking:
         return re.sub(r"//[^/@]*@", "//", self.uri)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever recorded here; told without making the database."""
+        file = self.uri.removeprefix("sqlite:///")
+        return file != self.uri and not Path(file).exists()
+
+    @property
     def artifacts(self) -> Path:
         """Where files go when there is no server that keeps them."""
         return self.root / "mlflow-artifacts"
