@@ -28,7 +28,8 @@ demo: install  ## walk a real table to a served model, and stop (about three min
 	$(BIN)/python examples/demo.py
 
 test: install  ## all tests but those of `make faults`
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not cluster and not faults"
+	$(BIN)/python -m pytest -m "cluster and not faults"
 
 check: lint types floors test  ## lint, types, floors and all tests
 

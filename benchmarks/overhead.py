@@ -63,7 +63,8 @@ def search_wall_s(fit_s: float) -> float:
     """Return the seconds that a search of 100 sleeping fits takes, without the start of Ray and the data."""
     from assay import catalog
     from assay.engines import cluster, objects
-    from assay.engines.search import Plan, search
+    from assay.engines.generations import Plan
+    from assay.engines.search import search
     from assay.store.runs import Storage
     from assay.vocabulary import Shelf
     from assay.workflows.choices import candidates_for

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from assay import catalog
-from assay.engines.search import Generations, Plan, TrialRecord, fold_file, is_hopeless
+from assay.engines.generations import Generations, Plan, TrialRecord, fold_file, is_hopeless
 from assay.engines.trial import FoldResult
 from assay.parts import Candidate
 from assay.spec.spaces import LogUniform, Uniform

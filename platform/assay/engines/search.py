@@ -1,232 +1,24 @@
-"""The search on Ray Tune: generations with a lag, folds as rungs, truth on the disk.
+"""The search on Ray Tune: it schedules trials, reuses their processes, and is told what comes next.
 
-A proposal of generation g knows the outcomes of generations up to g - 2 and nothing of arrival order; so g - 1 ends
-while g runs, no CPU waits at a barrier, and the proposals are the same on 1 CPU and on many. Tune's own state is a
-cache that loses finished work when it is killed: a fold is finished when its two files are in the run's folder, and a
-trial that starts again takes up what is there.
+Tune's own state is a cache that loses finished work when it is killed: nothing of it is kept or read (decision 1).
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from assay.batch import Batch
+from assay.engines.generations import Generations, Plan, Tell, TrialRecord, failed_file, fold_file, is_hopeless
 from assay.engines.trial import FIT_ERRORS, FoldResult, algorithm_of, fit_fold
-from assay.errors import ClusterFault
-from assay.parts import Candidate, Json, Metric, Outcome, Proposal, Search, Split
+from assay.errors import ClusterFault, Fault
+from assay.parts import Algorithm, Json
 from assay.seeds import child
 from assay.store.runs import Run
-
-Tell = Callable[[str, Json], None]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that the search needs; plain values and parts, made once."""
-
-    candidates: tuple[Candidate, ...]
-    recipe_of: Mapping[str, str]  # algorithm -> recipe
-    search: Search
-    metric: Metric
-    split: Split
-    fold_N: np.ndarray
-    num_folds: int
-    num_trials: int
-    generation: int
-    time_budget_s: float | None
-    threads: int
-    seed: int
-
-
-@dataclass
-class TrialRecord:
-    """A trial as far as it went."""
-
-    number: int
-    proposal: Proposal
-    folds: list[FoldResult] = field(default_factory=list)
-    ended: str = ""  # "", "complete", "stopped", "failed" or "cut" (by the time budget)
-    reason: str = ""
-
-    @property
-    def name(self) -> str:
-        """Name on the leaderboard."""
-        return f"{self.proposal.algorithm}-{self.number:02d}"
-
-    def outcome(self) -> Outcome:
-        """Return what a search may know of it."""
-        gains = () if self.ended == "failed" else tuple(fold.gain for fold in self.folds)
-        return Outcome(self.proposal, gains, self.ended == "complete")
-
-
-def fold_file(trial: int, fold: int) -> str:
-    """Return the name of the JSON that says a fold is finished; its predictions were written before it."""
-    return f"trials/{trial:04d}/fold-{fold}.json"
-
-
-class Generations:
-    """Which trial comes next, and what it may know: the state of the search, free of Ray."""
-
-    def __init__(self, plan: Plan, run: Run, tell: Tell) -> None:
-        self.plan, self.run, self.tell = plan, run, tell
-        self.records: list[TrialRecord] = []
-        self.bars: dict[int, list[float]] = {}
-        self.next = 0  # first trial not yet handed out
-        self.handed_out: set[int] = set()  # the others were finished by an earlier session
-        self.started = time.monotonic()
-        self.elapsed_before_s = max((event.data.get("elapsed_s", 0.0) for event in run.events.read()), default=0.0)
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds that the search has run, over all sessions."""
-        return self.elapsed_before_s + time.monotonic() - self.started
-
-    @property
-    def out_of_time(self) -> bool:
-        """Whether the time budget is spent."""
-        return self.plan.time_budget_s is not None and self.elapsed_s >= self.plan.time_budget_s
-
-    def take(self) -> TrialRecord | None:
-        """Return the next trial to fit, or None while it may not be proposed yet or when there is none left."""
-        while self.next < self.plan.num_trials and not self.out_of_time:
-            if not self._propose(self.next // self.plan.generation):
-                return None
-            record = self.records[self.next]
-            self.next += 1
-            if not self.take_in(record):
-                self.handed_out.add(record.number)
-                return record
-        return None
-
-    @property
-    def done(self) -> bool:
-        """Whether no further trial will be handed out."""
-        return self.next >= self.plan.num_trials or self.out_of_time
-
-    def _propose(self, generation: int) -> bool:
-        """Make sure that a generation is proposed; False while one that it depends on has not ended."""
-        size, first = self.plan.generation, generation * self.plan.generation
-        if len(self.records) > first:
-            return True
-        known_until = max(0, (generation - 1) * size)
-        if any(not record.ended for record in self.records[:known_until]):
-            return False
-        file = f"trials/generation-{generation:04d}.json"
-        if not self.run.exists(file):
-            self.run.write_json(file, self._proposals(generation, known_until))
-        written = self.run.read_json(file)
-        self.bars[generation] = [float("-inf") if bar is None else bar for bar in written["bars"]]
-        proposals = [Proposal(**entry) for entry in written["proposals"]]
-        self.records += [TrialRecord(first + index, proposal) for index, proposal in enumerate(proposals)]
-        return True
-
-    def _proposals(self, generation: int, known_until: int) -> Json:
-        """Ask the search for a generation; written down before it is fitted, so that a resume never asks again."""
-        plan, first = self.plan, generation * self.plan.generation
-        known = [record.outcome() for record in self.records[:known_until]]
-        pending = [Outcome(record.proposal, (), False) for record in self.records[known_until:first]]
-        count = min(plan.generation, plan.num_trials - first)
-        proposals = plan.search.propose(plan.candidates, [*known, *pending], first, count, child(plan.seed, "search"))
-        bars = plan.search.bars(known, plan.num_folds)
-        return {
-            "proposals": [vars(proposal) for proposal in proposals],
-            "bars": [bar if np.isfinite(bar) else None for bar in bars],
-        }
-
-    def take_in(self, record: TrialRecord) -> bool:
-        """Read what is on the disk of a trial; True when nothing of it is left to do."""
-        failed = f"trials/{record.number:04d}/failed.json"
-        if self.run.exists(failed):
-            self.end(record, "failed", self.run.read_json(failed)["reason"])
-            return True
-        for fold in range(self.plan.num_folds):
-            if not self.run.exists(fold_file(record.number, fold)):
-                break
-            self.note(record, FoldResult(**self.run.read_json(fold_file(record.number, fold))))
-        return bool(record.ended)
-
-    def config(self, record: TrialRecord) -> Json:
-        """Return what a worker needs to run a trial."""
-        stoppable = record.proposal.stoppable
-        bars = self.bars[record.number // self.plan.generation]
-        return {
-            "number": record.number,
-            "algorithm": record.proposal.algorithm,
-            "params": record.proposal.params,
-            "bars": bars if stoppable else [float("-inf")] * self.plan.num_folds,
-        }
-
-    def note(self, record: TrialRecord, result: FoldResult) -> None:
-        """Take in a finished fold; a fold told twice counts once."""
-        if any(known.fold == result.fold for known in record.folds):
-            return
-        record.folds.append(result)
-        self.tell(
-            "fold",
-            {
-                "trial": record.number,
-                "name": record.name,
-                "fold": result.fold,
-                "score": result.score,
-                "fit_s": result.fit_s,
-            },
-        )
-        if len(record.folds) == self.plan.num_folds:
-            self.end(record, "complete")
-        elif is_hopeless([fold.gain for fold in record.folds], self.config(record)["bars"]):
-            self.end(record, "stopped", "below the bar")
-
-    def end(self, record: TrialRecord, how: str, reason: str = "") -> None:
-        """Close a trial."""
-        if record.ended:
-            return
-        record.ended, record.reason = how, reason
-        taken_up = record.number not in self.handed_out
-        self.tell(
-            "trial",
-            {
-                "trial": record.number,
-                "name": record.name,
-                "ended": how,
-                "reason": reason,
-                "folds": len(record.folds),
-                "score": mean_score(record),
-                "elapsed_s": round(self.elapsed_s, 3),
-                "taken_up": taken_up,
-            },
-        )
-
-    def finish(self) -> list[TrialRecord]:
-        """Close the search: the trials that count are the longest run of ended ones from the first on.
-
-        With a trial budget that is all of them. After a time budget the number of trials that count is written down,
-        and `search: {trials: NUMBER}` replays exactly this search.
-        """
-        counted = []
-        for record in self.records:
-            if not record.ended:
-                break
-            counted.append(record)
-        for record in self.records[len(counted) :]:
-            record.ended = record.ended or "cut"
-        return counted
-
-
-def is_hopeless(gains: Sequence[float], bars: Sequence[float]) -> bool:
-    """Whether the mean gain so far lies below the bar of this rung."""
-    return bool(np.mean(gains) < bars[len(gains) - 1])
-
-
-def mean_score(record: TrialRecord) -> float | None:
-    """Return the mean score of the finished folds."""
-    return float(np.mean([fold.score for fold in record.folds])) if record.folds else None
 
 
 def run_trial(
@@ -246,23 +38,30 @@ def run_trial(
         if run.exists(fold_file(number, fold)):
             result = FoldResult(**run.read_json(fold_file(number, fold)))
         else:
-            seed = child(plan.seed, "trial", number, fold)
-            train_N, held_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
             try:
-                result, prediction_nK = fit_fold(
-                    algorithm, batch, train_N, held_N, fold, seed, plan.threads, plan.metric
-                )
+                result = _fit_and_write(algorithm, batch, fold, number, plan, run)
             except FIT_ERRORS as error:
                 reason = f"{type(error).__name__}: {str(error)[:500]}"
-                run.write_json(f"trials/{number:04d}/failed.json", {"fold": fold, "reason": reason})
-                report({"fold": fold, "failed": True})
+                run.write_json(failed_file(number), {"fold": fold, "reason": reason})
+                report({"fold": fold})
                 return
-            run.write_arrays(Run.fold_name(number, fold), {"prediction": prediction_nK})
-            run.write_json(fold_file(number, fold), result.to_json())
+            except ClusterFault as fault:
+                report({"fold": fold, "fault": astuple(fault.faults[0])})
+                return
         gains.append(result.gain)
-        report({"fold": fold, "failed": False})
+        report({"fold": fold})
         if is_hopeless(gains, config["bars"]):
             return
+
+
+def _fit_and_write(algorithm: Algorithm, batch: Batch, fold: int, number: int, plan: Plan, run: Run) -> FoldResult:
+    """Fit and judge one fold; its predictions are written first, then the JSON that says it is finished."""
+    seed = child(plan.seed, "trial", number, fold)
+    train_N, held_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
+    result, prediction_nK = fit_fold(algorithm, batch, train_N, held_N, fold, seed, plan.threads, plan.metric)
+    run.write_arrays(Run.fold_name(number, fold), {"prediction": prediction_nK})
+    run.write_json(fold_file(number, fold), result.to_json())
+    return result
 
 
 def search(
@@ -324,6 +123,8 @@ def _tune(generations: Generations, first: TrialRecord, batches: Mapping[str, An
             ),
         )
         tuner.fit()
+        if generations.fault is not None:
+            raise generations.fault
     finally:
         shutil.rmtree(cache, ignore_errors=True)
 
@@ -358,7 +159,9 @@ def _searcher(generations: Generations, first: TrialRecord) -> Any:
             record = self.running.get(trial_id)
             if record is None:
                 return
-            if "fold" in result:
+            if result.get("fault"):
+                generations.fault = ClusterFault(Fault(*result["fault"]))
+            elif "fold" in result:
                 generations.take_in(record)
 
         def __reduce__(self) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.fleet import Failure, Fleet, Task, predictions_of
-from assay.engines.search import Plan, Tell, TrialRecord
+from assay.engines.generations import Plan, Tell, TrialRecord
 from assay.engines.trial import algorithm_of, fit_fold
 from assay.evaluation.bootstrap import gain_interval, interval, row_counts
 from assay.evaluation.leaderboard import Entry, ranked

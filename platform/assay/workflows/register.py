@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from assay import catalog
-from assay.engines.search import Tell
+from assay.engines.generations import Tell
 from assay.errors import ClusterFault
 from assay.parts import Json, Metric
 from assay.spec import Experiment

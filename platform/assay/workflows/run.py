@@ -16,7 +16,8 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines import cluster, objects
 from assay.engines.fleet import Fleet
-from assay.engines.search import Plan, Tell, search
+from assay.engines.generations import Plan, Tell
+from assay.engines.search import search
 from assay.errors import ClusterFault, DataFault, SpecFault
 from assay.model import Recipe
 from assay.parts import Json
