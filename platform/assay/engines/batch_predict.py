@@ -45,7 +45,7 @@ def predictions(
     dataset = catalog.make(Shelf.SOURCES, source_key(paths, declared)).read(paths)
     known = set(dataset.columns() or [])
     dataset = dataset.select_columns([name for name in columns if name in known] or list(known)[:1])
-    pool: Any = ActorPoolStrategy(size=num_actors)
+    pool: Any = ActorPoolStrategy(min_size=1, max_size=num_actors)  # one file has one block, and needs one actor
     predicted = dataset.map_batches(
         Predictor, fn_constructor_args=(str(folder),), batch_format="pyarrow", batch_size=BATCH_ROWS, compute=pool
     )

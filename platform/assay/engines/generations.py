@@ -1,7 +1,7 @@
 """Which trial comes next, and what it may know: the state of the search, free of Ray.
 
-A proposal of generation g knows the outcomes of generations up to g - 2 and nothing of arrival order: g - 1 ends while g
-runs, no CPU waits at a barrier, and the proposals are the same on 1 CPU and on many. A fold is finished when its two
+A proposal of generation g knows the outcomes of generations up to g - 2 and nothing of arrival order: g - 1 ends while
+g runs, no CPU waits at a barrier, and the proposals are the same on 1 CPU and on many. A fold is finished when its two
 files are in the run's folder, and a trial that starts again takes up what is there.
 """
 
