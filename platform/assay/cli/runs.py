@@ -124,9 +124,8 @@ def _print(result: dict[str, Any]) -> None:
         show.test_scores(result["test"], result["test_rows"])
     model = result["model"]
     typer.echo()
-    typer.echo(
-        f"model {model}, {result['wall_s']:.0f} s" if model else f"not registered; next: assay resume {result['run']}"
-    )
+    ended = f"model {model}" if model else f"not registered; next: assay resume {result['run']}"
+    typer.echo(f"{ended}: {result['winner']}, {result['wall_s']:.0f} s")
     if model:
         typer.echo(f"next: assay serve {model.split('/')[0]}", err=True)
 
