@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import secrets
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,6 @@ QUIET = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
 }
-_warming: list[Any] = []
 LOGGERS = ("ray", "ray.data", "ray.data._internal", "ray.serve", "ray.train", "ray.tune")
 
 
@@ -67,20 +64,6 @@ def num_cpus() -> int:
     import ray
 
     return int(ray.cluster_resources().get("CPU", 0)) or 1
-
-
-def warm_workers(modules: Sequence[str]) -> None:
-    """Let each worker of a local Ray import what its first fits need, while this process still reads the data."""
-    import ray
-
-    def imports() -> None:
-        for module in modules:
-            importlib.import_module(module)
-
-    task = ray.remote(num_cpus=1)(imports)
-    _warming[:] = [
-        task.remote() for _ in range(num_cpus())
-    ]  # kept: a reference that goes out of scope is a cancelled task
 
 
 def max_concurrent(address: str | None, threads: int) -> int | None:

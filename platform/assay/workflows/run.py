@@ -109,8 +109,6 @@ def connect(experiment: Experiment, tell: Tell) -> int:
             f"is {experiment.compute.threads_per_fit}, the cluster has {num_cpus} CPUs",
             "lower it, or give compute.cpus",
         )
-    if cluster.is_local(experiment.compute.address):
-        cluster.warm_workers(("ray.tune", "sklearn.ensemble", "lightgbm", "assay.engines.search"))
     return num_cpus
 
 
