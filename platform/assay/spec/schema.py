@@ -91,7 +91,9 @@ class RegisterSpec(Strict):
 
     name: str | None = Field(None, pattern=NAME, description="model name; the experiment's when left out")
     promote: Literal["if_better", "always", "never"] = Field("if_better", description="when to become champion")
-    tracking_uri: str | None = Field(None, description="MLflow server; an SQLite file in the storage when left out")
+    tracking_uri: str | None = Field(
+        None, description="MLflow server; when left out MLFLOW_TRACKING_URI, else an SQLite file in the storage"
+    )
 
 
 class Experiment(Strict):
