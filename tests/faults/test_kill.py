@@ -80,3 +80,12 @@ def _await_trials(storage: Path, count: int) -> Path:
             return done[0].parent.parent
         time.sleep(0.1)
     raise AssertionError("no trial was finished in time")
+
+
+def test_an_interrupted_run_says_how_to_go_on(folder: Path) -> None:
+    interrupted = assay(folder, "run", "experiment.yaml", "--storage", "interrupted")
+    run = _await_trials(folder / "interrupted", 1).parent
+    os.kill(interrupted.pid, signal.SIGINT)
+    _, err = interrupted.communicate(timeout=TIMEOUT_S)
+    assert interrupted.returncode == 130
+    assert err.rstrip().endswith(f"interrupted; what is finished is kept: assay resume {run.name}")

@@ -47,9 +47,6 @@ def main() -> None:
     except AssayError as error:
         print(f"{type(error).__name__}\n{error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(runs.interrupted(), file=sys.stderr)  # noqa: T201
-        sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         sys.exit(0)

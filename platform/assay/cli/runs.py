@@ -9,15 +9,7 @@ import typer
 
 from assay.cli import options
 
-_current: dict[str, Any] = {}  # the progress of the run in this process, for the word said on Ctrl-C
-
-
-def interrupted() -> str:
-    """Return what to say after Ctrl-C."""
-    progress = _current.get("progress")
-    if progress is None or not progress.run:
-        return "interrupted"
-    return f"interrupted; finished work is kept: assay resume {progress.run}"
+INTERRUPTED = 130
 
 
 def init(
@@ -107,8 +99,12 @@ def _tell(work: Any, storage: Path | None, as_json: bool) -> None:
     from assay.workflows.run import Session
 
     with Progress() as progress:
-        _current["progress"] = progress
-        result = work(Session(Storage(storage), progress))
+        try:
+            result = work(Session(Storage(storage), progress))
+        except KeyboardInterrupt:
+            kept = f"; what is finished is kept: assay resume {progress.run}" if progress.run else ""
+            typer.echo(f"interrupted{kept}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
     if as_json:
         show.print_json(result)
         return
