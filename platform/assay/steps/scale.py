@@ -11,6 +11,7 @@ from assay.batch import Batch
 from assay.parts import Json, Step
 from assay.profile import Moments
 from assay.spec.strict import Strict
+from assay.steps._moments import merged, moments_of
 from assay.vocabulary import ColumnKind
 
 
@@ -30,21 +31,13 @@ class Scale(Step):
         limit: float = Field(8.0, gt=0, description="values beyond so many deviations are cut to it")
 
     def measure(self, batch: Batch) -> Json:
-        found = {}
-        for name in batch.names(*self.takes):
-            x_ND = batch.columns[name].reshape(len(batch), -1).astype(np.float64)
-            moments = [Moments.of(x_N[~np.isnan(x_N)]) for x_N in x_ND.T]
-            found[name] = [{"count": entry.count, "mean": entry.mean, "m2": entry.m2} for entry in moments]
-        return found
+        return {
+            name: [{"count": one.count, "mean": one.mean, "m2": one.m2} for one in features]
+            for name, features in moments_of(batch, self.takes).items()
+        }
 
     def merge(self, states: Sequence[Json]) -> Json:
-        merged = states[0]
-        for state in states[1:]:
-            merged = {
-                name: [_merge(left, right) for left, right in zip(merged[name], state[name], strict=True)]
-                for name in merged
-            }
-        return merged
+        return merged(states, _merge)
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns = {}
