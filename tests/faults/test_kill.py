@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -80,6 +81,34 @@ def _await_trials(storage: Path, count: int) -> Path:
             return done[0].parent.parent
         time.sleep(0.1)
     raise AssertionError("no trial was finished in time")
+
+
+def test_a_killed_worker_costs_its_fold_and_nothing_else(folder: Path) -> None:
+    started = assay(folder, "run", "experiment.yaml", "--storage", "worker", "--json")
+    _await_trials(folder / "worker", 1)
+    worker = _fitting_process(started.pid)
+    os.kill(worker, signal.SIGKILL)
+    hurt = finished(started)
+    whole = finished(assay(folder, "run", "experiment.yaml", "--storage", "whole", "--json"))
+    assert hurt["trials"] == whole["trials"]
+    assert scores(hurt) == scores(whole)
+
+
+def _fitting_process(driver: int) -> int:
+    """Return a process below the driver in which Tune runs a trial."""
+    parent = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            parent[int(status.parent.name)] = int(text.rpartition(")")[2].split()[1])
+    for process in parent:
+        above = process
+        while above in parent and above != driver:
+            above = parent[above]
+        with contextlib.suppress(OSError):
+            if above == driver and b"ImplicitFunc" in Path(f"/proc/{process}/cmdline").read_bytes():
+                return process
+    raise AssertionError("no process fits a trial")
 
 
 def test_an_interrupted_run_says_how_to_go_on(folder: Path) -> None:

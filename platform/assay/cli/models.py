@@ -28,7 +28,8 @@ def predict(
     from assay.store.runs import Storage
     from assay.workflows import models
 
-    found = models.predict(model, data, out, Storage(storage), address, format_, tracking_uri)
+    with show.stdout_is_for_data():
+        found = models.predict(model, data, out, Storage(storage), address, format_, tracking_uri)
     if as_json:
         show.print_json(found)
     else:
@@ -50,7 +51,8 @@ def evaluate(
     from assay.store.runs import Storage
     from assay.workflows import models
 
-    found = models.evaluate(model, data, Storage(storage), address, format_, metric, tracking_uri)
+    with show.stdout_is_for_data():
+        found = models.evaluate(model, data, Storage(storage), address, format_, metric, tracking_uri)
     if as_json:
         show.print_json(found)
     else:

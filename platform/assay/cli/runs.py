@@ -98,7 +98,7 @@ def _tell(work: Any, storage: Path | None, as_json: bool) -> None:
     from assay.store.runs import Storage
     from assay.workflows.run import Session
 
-    with Progress() as progress:
+    with show.stdout_is_for_data(), Progress() as progress:
         try:
             result = work(Session(Storage(storage), progress))
         except KeyboardInterrupt:

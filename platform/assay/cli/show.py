@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+
+def stdout_is_for_data() -> AbstractContextManager[Any]:
+    """Send to stderr what libraries print while a verb works: Ray tells of a dead worker on stdout."""
+    return redirect_stdout(sys.stderr)
 
 
 def out() -> Console:
