@@ -23,7 +23,7 @@ class Progress:
         self.quiet, self.console, self.started = quiet, talk(), time.monotonic()
         self.live = self.console.is_terminal and "NO_COLOR" not in os.environ and not quiet
         self.status = self.console.status("starting") if self.live else None
-        self.run, self.num_trials, self.num_folds, self.folds_done, self.best = "", 0, 0, 0, ""
+        self.run, self.num_trials, self.num_folds, self.folds_done = "", 0, 0, 0
 
     def __enter__(self) -> Progress:
         if self.status:

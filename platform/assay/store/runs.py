@@ -26,7 +26,7 @@ LATEST = "latest"
 class Run:
     """One execution of an experiment file, as it stands on the disk.
 
-    spec.yaml, profile.json, events/, trials/, members/, model/, report.html; names are relative, with slashes.
+    spec.yaml, profile.json, rows.json, events/, trials/, model/, result.json; names are relative, with slashes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,11 +42,6 @@ class Run:
     def model(self) -> Path:
         """Folder of the finished model."""
         return self.folder / "model"
-
-    @property
-    def members(self) -> Path:
-        """Folder of the fitted members."""
-        return self.folder / "members"
 
     @staticmethod
     def fold_name(trial: int, fold: int) -> str:
