@@ -91,6 +91,18 @@ class Batch:
             feature_F=tuple(self.features),
         )
 
+    def beside(self, other: Batch) -> Batch:
+        """Return this batch packed, with the columns of `other` (the same rows) after its own."""
+        return _Packed(
+            columns={"x": np.hstack([self.matrix(), other.matrix()])},
+            meaning={"x": Column(ColumnKind.NUMERIC)},
+            row_N=self.row_N,
+            y_N=self.y_N,
+            weight_N=self.weight_N,
+            num_classes=self.num_classes,
+            feature_F=(*self.features, *other.features),
+        )
+
     @property
     def features(self) -> Sequence[Feature]:
         """One entry per column of `matrix()`, in order."""

@@ -182,11 +182,18 @@ class Evidence:
     fold_N: np.ndarray
     task: Task
     metric: Metric
+    columns: Mapping[str, Batch] = field(default_factory=dict)  # the same rows by `Ensemble.reads`, where one asks
 
     def rows(self, mask_N: np.ndarray) -> Evidence:
-        """Return the evidence on some rows only."""
+        """Return the evidence on some rows only, given as a mask or as positions."""
         return Evidence(
-            self.names, self.prediction_MNK[:, mask_N], self.y_N[mask_N], self.fold_N[mask_N], self.task, self.metric
+            self.names,
+            self.prediction_MNK[:, mask_N],
+            self.y_N[mask_N],
+            self.fold_N[mask_N],
+            self.task,
+            self.metric,
+            {reads: batch.take(mask_N) for reads, batch in self.columns.items()},
         )
 
 
@@ -221,9 +228,17 @@ class Learned:
 class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
-    It does no input or output and knows no actors. `engines/fleet.py` is its only driver: it runs the jobs of one
-    round in parallel.
+    It does no input or output and knows no actors. `engines/fleet.py` drives it in a run, the jobs of one round in
+    parallel; `engines/bench.py` tries it on stored evidence, in one process.
     """
+
+    grows: ClassVar[bool] = False  # fits new members, so it needs the training rows and not only the evidence
+    doubted: ClassVar[bool] = False  # refused when it is worse, out of fold, than the best member it was given
+
+    @property
+    def reads(self) -> str:
+        """What it reads beside the members' predictions: columns as an algorithm `wants` them, or nothing ("")."""
+        return ""
 
     def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
         """Yield lists of jobs, receive the list of their results, return what was learned."""
@@ -236,6 +251,10 @@ class Ensemble(Part):
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
         """Return prediction_NK from the members' predictions on any rows; pure, the server runs it."""
         raise NotImplementedError
+
+    def combine_rows(self, learned: Learned, prediction_MNK: np.ndarray, batch: Batch | None) -> np.ndarray:
+        """Return `combine` for ensembles that also read columns: `batch` holds those that `reads` names."""
+        return self.combine(learned, prediction_MNK)
 
     def used(self, learned: Learned, num_members: int) -> list[int]:
         """Return the positions of the members that `combine` needs; it is then given only those, in order."""

@@ -1,4 +1,4 @@
-"""The only driver of ensembles: runs the jobs that their generators ask for, in parallel actors.
+"""The driver of ensembles in a run: does the jobs that their generators ask for, in parallel actors.
 
 Many generators advance at once; whichever has its round's results takes its next step. Actors hold nothing but views
 into the object store, so any of them can do any job.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -73,14 +73,7 @@ class Worker:
         """Run one job of an ensemble; what a fit may raise comes back as a `Failure`."""
         import ray
 
-        seen = restricted(ray.get(evidence[0]), task.without_fold)
-        try:
-            if isinstance(job, Call):
-                return job.function(seen, **job.arguments)
-            batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
-            return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, self.threads)[0]
-        except FIT_ERRORS as error:
-            return Failure(f"{type(error).__name__}: {str(error)[:500]}")
+        return done(task, job, restricted(ray.get(evidence[0]), task.without_fold), self.threads)
 
     def refit(self, order: Refit, batches: Mapping[str, Any]) -> Refitted:
         """Fit a member on all rows."""
@@ -100,9 +93,30 @@ class Failure:
     reason: str
 
 
+def done(task: Task, job: Job, seen: Evidence, threads: int) -> Any:
+    """Do a job of an ensemble with so many threads; what a fit may raise comes back as a `Failure`."""
+    from threadpoolctl import threadpool_limits
+
+    try:
+        with threadpool_limits(threads):  # also around a call: sums over many threads have other last bits
+            if isinstance(job, Call):
+                return job.function(seen, **job.arguments)
+            batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
+            return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, threads)[0]
+    except FIT_ERRORS as error:
+        return Failure(f"{type(error).__name__}: {str(error)[:500]}")
+
+
 def restricted(evidence: Evidence, without_fold: int | None) -> Evidence:
     """Return the evidence outside a fold, or all of it."""
     return evidence if without_fold is None else evidence.rows(evidence.fold_N != without_fold)
+
+
+class Driver(Protocol):
+    """Drives the generators of ensembles to their ends."""
+
+    def learn(self, tasks: Sequence[Task], evidence: Evidence, seed: int) -> list[Learned | Failure]:
+        """Return what each task learned, in order."""
 
 
 class Fleet:
@@ -129,16 +143,16 @@ class Fleet:
         """Drive one generator per task to its end and return what each learned, in order."""
         import ray
 
-        drives = [_Drive(task, restricted(evidence, task.without_fold), child(seed, task.key)) for task in tasks]
+        drives = begun(tasks, evidence, seed)
         waiting = deque((drive, index) for drive in drives for index in range(len(drive.jobs)))
         self._work(waiting, [ray.put(evidence)])
         return [drive.outcome for drive in drives]
 
-    def _work(self, waiting: deque[tuple[_Drive, int]], evidence: Sequence[Any]) -> None:
+    def _work(self, waiting: deque[tuple[Drive, int]], evidence: Sequence[Any]) -> None:
         import ray
 
         idle = list(self.workers)
-        running: dict[Any, tuple[_Drive, int, Any]] = {}
+        running: dict[Any, tuple[Drive, int, Any]] = {}
         while waiting or running:
             while waiting and idle:
                 drive, index = waiting.popleft()
@@ -158,11 +172,17 @@ class Fleet:
         return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order, shared), list(orders)))
 
 
-class _Drive:
+def begun(tasks: Sequence[Task], evidence: Evidence, seed: int) -> list[Drive]:
+    """Return one generator per task, each at its first round; those that leave out the same fold share its rows."""
+    seen = {fold: restricted(evidence, fold) for fold in {task.without_fold for task in tasks}}
+    return [Drive(task, seen[task.without_fold], child(seed, task.key)) for task in tasks]
+
+
+class Drive:
     """One generator on its way: the jobs of its round, and their results as they come."""
 
     def __init__(self, task: Task, evidence: Evidence, seed: int) -> None:
-        self.task = task
+        self.task, self.evidence = task, evidence
         self.generator: Generator[Sequence[Job], Sequence[Any], Learned] = task.part.rounds(evidence, seed)
         self.jobs: Sequence[Job] = []
         self.results: dict[int, Any] = {}
@@ -171,6 +191,8 @@ class _Drive:
 
     def take(self, index: int, result: Any) -> bool:
         """Take in a result; True when that began a new round."""
+        if not self.jobs:  # a job of the same round failed before
+            return False
         self.results[index] = result
         if isinstance(result, Failure):
             self.outcome, self.jobs = result, []
@@ -191,8 +213,8 @@ class _Drive:
         return True
 
 
-def predictions_of(task: Task, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
-    """Return what an ensemble predicts from the predictions of all members it was given."""
+def predictions_of(task: Task, learned: Learned, rows: Evidence) -> np.ndarray:
+    """Return what an ensemble predicts for rows of which it is given what all its members said."""
     part = task.part
-    used = part.used(learned, len(prediction_MNK))
-    return part.combine(learned, prediction_MNK[used])
+    used = part.used(learned, len(rows.names))
+    return part.combine_rows(learned, rows.prediction_MNK[used], rows.columns.get(part.reads))

@@ -16,6 +16,18 @@ from assay.vocabulary import Shelf, Task
 
 METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
 BASELINE = "dummy"
+# Plain ones are hard to beat on few rows; learned weights may draw on every member, since a bad one gets none.
+VOTES = (
+    PartSpec(name="vote", params={"voting": "hard"}),
+    PartSpec(name="vote", params={"voting": "soft"}),
+    PartSpec(name="vote", params={"members": 16, "weights": "learned"}),
+    PartSpec(name="average", params={"by": "rank"}),
+)
+MEANS = (
+    PartSpec(name="average"),
+    PartSpec(name="average", params={"by": "median"}),
+    PartSpec(name="average", params={"members": 16, "weights": "learned"}),
+)
 
 
 def split_key(experiment: Experiment, classes: bool) -> str:
@@ -82,9 +94,7 @@ def ensembles_for(experiment: Experiment, task: Task) -> list[PartSpec]:
         SpecFault: an ensemble that is asked for does not fit the task.
     """
     if experiment.ensembles == "auto":
-        classes = [PartSpec(name="vote", params={"voting": "hard"}), PartSpec(name="vote", params={"voting": "soft"})]
-        numbers = [PartSpec(name="average"), PartSpec(name="average", params={"by": "median"})]
-        return [*(classes if task.is_classification else numbers), PartSpec(name="greedy"), PartSpec(name="stack")]
+        return [*(VOTES if task.is_classification else MEANS), PartSpec(name="greedy"), PartSpec(name="stack")]
     faults = [
         Fault(f"ensembles[{index}]", f"'{spec.name}' is not for the task {task}", "see `assay parts ensembles`")
         for index, spec in enumerate(experiment.ensembles)
@@ -92,6 +102,11 @@ def ensembles_for(experiment: Experiment, task: Task) -> list[PartSpec]:
     ]
     raise_all(SpecFault, faults)
     return list(experiment.ensembles)
+
+
+def read_by(ensembles: list[PartSpec]) -> set[str]:
+    """Return what columns these ensembles read beside predictions, as algorithms want them."""
+    return {catalog.make(Shelf.ENSEMBLES, spec.name, spec.params).reads for spec in ensembles} - {""}
 
 
 def candidates_for(algorithms: list[PartSpec]) -> tuple[Candidate, ...]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assay import catalog
-from assay.batch import Batch
-from assay.engines.fleet import Failure, Fleet, Task, predictions_of
+from assay.batch import Batch, from_matrix
+from assay.engines.fleet import Driver, Failure, Task, predictions_of
 from assay.engines.generations import Plan, Tell, TrialRecord
 from assay.engines.trial import algorithm_of, fit_fold
 from assay.evaluation.bootstrap import gain_interval, interval, row_counts
+from assay.evaluation.diversity import Diversity, diversity
 from assay.evaluation.leaderboard import Entry, ranked
 from assay.parts import Evidence, Learned, Metric
 from assay.seeds import child
@@ -21,8 +22,8 @@ from assay.store.runs import Run
 from assay.vocabulary import EntryKind, Shelf
 from assay.vocabulary import Task as TaskWord
 from assay.workflows.choices import BASELINE
+from assay.workflows.evidence import Ground, chosen_members, evidence_of, keep, members_at
 
-MAX_MEMBERS = 16  # trials that ensembles may draw from: the best of each family, then the best of all
 NUM_RESAMPLES = 200
 
 
@@ -42,41 +43,7 @@ class Board:
     trials: Mapping[str, TrialRecord]
     ensembles: Mapping[str, Combined]
     members: tuple[str, ...]  # names of the trials that ensembles were given, the best first
-
-
-def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Batch, task: TaskWord) -> Evidence:
-    """Bring the out-of-fold predictions of complete trials together, the best trial first."""
-    held_N = plan.fold_N >= 0
-    complete = [record for record in records if record.ended == "complete"]
-    shape = (len(complete), len(plan.fold_N), max(batch.num_classes, 1))
-    prediction_MNK = np.zeros(shape, np.float32)
-    for place, record in enumerate(complete):
-        for fold in range(plan.num_folds):
-            found = run.read_arrays(Run.fold_name(record.number, fold))
-            prediction_MNK[place, plan.fold_N == fold] = found["prediction"]
-    names = tuple(record.name for record in complete)
-    evidence = Evidence(names, prediction_MNK[:, held_N], batch.label_N[held_N], plan.fold_N[held_N], task, plan.metric)
-    gain_M = np.array([plan.metric.gain(plan.metric.score(evidence.y_N, p_NK)) for p_NK in evidence.prediction_MNK])
-    return members_at(evidence, np.argsort(-gain_M, kind="stable").tolist())
-
-
-def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
-    """Return the evidence of some members, in that order."""
-    return replace(
-        evidence,
-        names=tuple(evidence.names[place] for place in places),
-        prediction_MNK=evidence.prediction_MNK[list(places)],
-    )
-
-
-def chosen_members(evidence: Evidence, family_of: Mapping[str, str]) -> list[int]:
-    """Return the places of the members that ensembles get: the best of each family, then the best of all."""
-    best_of: dict[str, int] = {}
-    for place, name in enumerate(evidence.names):
-        best_of.setdefault(family_of[name], place)
-    first = sorted(best_of.values())[:MAX_MEMBERS]
-    others = [place for place in range(len(evidence.names)) if place not in first]
-    return sorted(first + others[: MAX_MEMBERS - len(first)])
+    diversity: Diversity
 
 
 def judge(
@@ -86,50 +53,42 @@ def judge(
     plan: Plan,
     batch: Batch,
     task: TaskWord,
-    fleet: Fleet,
+    fleet: Driver,
     tell: Tell,
+    columns: Mapping[str, Batch],
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
-    evidence = evidence_of(records, run, plan, batch, task)
+    ground = Ground.of(plan, batch, task, columns)
+    evidence = evidence_of(records, run, ground)
     trials = {record.name: record for record in records}
     family_of = {name: record.proposal.algorithm for name, record in trials.items()}
-    given = members_at(evidence, chosen_members(evidence, family_of))
-    weight_BN = row_counts(len(evidence.y_N), NUM_RESAMPLES, child(plan.seed, "leaderboard"))
-    scored = _Scored(plan.metric, evidence.y_N, weight_BN)
-    baseline = _baseline(plan, batch, scored)
-    rows = [
-        _trial_entry(trials[name], scored.entry(name, EntryKind.TRIAL, evidence.prediction_MNK[place]))
-        for place, name in enumerate(evidence.names)
-    ]
-    costs = {row.name: row for row in rows}
-    ensembles: dict[str, Combined] = {}
-    if len(given.names) > 1 and specs:
-        found = _learn(specs, given, plan, fleet, tell)
-        for name, (combined, prediction_NK) in found.items():
-            ensembles[name] = combined
-            used = combined.task.part.used(combined.learned, len(given.names))
-            rows.append(
-                _ensemble_entry(
-                    scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), [costs[given.names[place]] for place in used]
-                )
-            )
-    entries = scored.with_gaps(ranked([*rows, baseline], plan.metric))
-    return Board(tuple(entries), trials, ensembles, given.names)
+    scored = Scored(ground, evidence.y_N)
+    baseline = baseline_entry(ground, scored)
+    given = members_at(evidence, chosen_members(evidence, family_of, plan.metric.gain(baseline.score)))
+    keep(run, ground, [trials[name].number for name in given.names])
+    rows = trial_entries(trials, evidence, scored)
+    joined, ensembles = ensemble_entries(specs, given, rows, ground, scored, fleet, tell)
+    entries = scored.with_gaps(ranked([*rows, *joined, baseline], plan.metric))
+    found = diversity(given.names, given.prediction_MNK, given.y_N)
+    return Board(tuple(entries), trials, ensembles, given.names, found)
 
 
-class _Scored:
+class Scored:
     """Scores and intervals on the same resampled rows, so that gaps between rows of the board are paired."""
 
-    def __init__(self, metric: Metric, y_N: np.ndarray, weight_BN: np.ndarray) -> None:
-        self.metric, self.y_N, self.weight_BN = metric, y_N, weight_BN
+    def __init__(self, ground: Ground, y_N: np.ndarray) -> None:
+        self.metric, self.y_N = ground.metric, y_N
+        self.weight_BN = row_counts(len(y_N), NUM_RESAMPLES, child(ground.seed, "leaderboard"))
         self.score_B: dict[str, np.ndarray] = {}
 
     def entry(self, name: str, kind: EntryKind, prediction_NK: np.ndarray) -> Entry:
+        """Return a row of the leaderboard with its score and interval."""
         self.score_B[name] = self.metric.resampled(self.y_N, prediction_NK, self.weight_BN)
         found = interval(float(self.metric.score(self.y_N, prediction_NK)), self.score_B[name])
         return Entry(name, kind, found.score, found.low, found.high)
 
     def with_gaps(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the rows with how much worse each is than the first."""
         best = self.score_B[entries[0].name]
         gaps = [gain_interval(self.metric, best, self.score_B[entry.name]) for entry in entries]
         return [
@@ -138,15 +97,53 @@ class _Scored:
         ]
 
 
-def _baseline(plan: Plan, batch: Batch, scored: _Scored) -> Entry:
-    """Judge the dummy on the same folds: what anything must beat."""
+def baseline_entry(ground: Ground, scored: Scored) -> Entry:
+    """Judge the dummy, which looks at no column, on the same folds: what anything must beat."""
     algorithm = algorithm_of(BASELINE, {})
-    held_N = plan.fold_N >= 0
-    prediction_NK = np.zeros((len(batch), max(batch.num_classes, 1)), np.float32)
-    for fold in range(plan.num_folds):
-        train_N, fold_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
-        _, prediction_NK[fold_N] = fit_fold(algorithm, batch, train_N, fold_N, fold, plan.seed, 1, plan.metric)
-    return scored.entry(BASELINE, EntryKind.BASELINE, prediction_NK[held_N])
+    batch = from_matrix(np.zeros((len(ground.y_N), 0), np.float32), ground.y_N, ground.num_classes)
+    prediction_NK = np.zeros((len(batch), max(ground.num_classes, 1)), np.float32)
+    for fold in range(ground.num_folds):
+        train_N, fold_N = ground.split.train_rows(ground.fold_N, fold), ground.fold_N == fold
+        _, prediction_NK[fold_N] = fit_fold(algorithm, batch, train_N, fold_N, fold, ground.seed, 1, ground.metric)
+    return scored.entry(BASELINE, EntryKind.BASELINE, prediction_NK[ground.fold_N >= 0])
+
+
+def trial_entries(trials: Mapping[str, TrialRecord], evidence: Evidence, scored: Scored) -> list[Entry]:
+    """Return a row for each trial of the evidence."""
+    return [
+        _trial_entry(trials[name], scored.entry(name, EntryKind.TRIAL, evidence.prediction_MNK[place]))
+        for place, name in enumerate(evidence.names)
+    ]
+
+
+def ensemble_entries(
+    specs: Sequence[PartSpec],
+    given: Evidence,
+    rows: Sequence[Entry],
+    ground: Ground,
+    scored: Scored,
+    driver: Driver,
+    tell: Tell,
+) -> tuple[list[Entry], dict[str, Combined]]:
+    """Return a row for each ensemble that could be learned, and what it learned; `rows` are those of the trials."""
+    if len(given.names) < 2 or not specs:
+        return [], {}
+    costs = {row.name: row for row in rows}
+    entries, ensembles = [], {}
+    for name, (combined, prediction_NK) in _learn(specs, given, ground, driver, tell).items():
+        ensembles[name] = combined
+        part = combined.task.part
+        members = [costs[given.names[place]] for place in part.used(combined.learned, len(given.names))]
+        entry = _ensemble_entry(scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), members)
+        entries.append(_doubted(entry, costs[given.names[0]], ground.metric) if part.doubted else entry)
+    return entries, ensembles
+
+
+def _doubted(entry: Entry, best: Entry, metric: Metric) -> Entry:
+    """Return the row of an ensemble that may overfit, refused when it is worse than the best member it was given."""
+    if metric.gain(entry.score) >= metric.gain(best.score):
+        return entry
+    return replace(entry, refused=True, note=f"refused: worse out of fold than {best.name}")
 
 
 def _trial_entry(record: TrialRecord, entry: Entry) -> Entry:
@@ -177,13 +174,13 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
 
 
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, ground: Ground, driver: Driver, tell: Tell
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
-    outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
+    tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(ground.num_folds), None)]
+    outcomes = driver.learn(tasks, given, child(ground.seed, "ensembles"))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
-    stride = plan.num_folds + 1
+    stride = ground.num_folds + 1
     for place, spec in enumerate(specs):
         name = ensemble_name(spec)
         learned = outcomes[place * stride : (place + 1) * stride]
@@ -195,7 +192,7 @@ def _learn(
         whole = learned[-1]
         assert isinstance(whole, Learned)
         found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
-        tell("ensemble", {"name": name, "score": float(plan.metric.score(given.y_N, prediction_NK))})
+        tell("ensemble", {"name": name, "score": float(ground.metric.score(given.y_N, prediction_NK))})
     return found
 
 
@@ -204,7 +201,7 @@ def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Eviden
     for fold, state in enumerate(learned):
         assert isinstance(state, Learned)
         held_N = given.fold_N == fold
-        prediction_NK[held_N] = predictions_of(task, state, given.prediction_MNK[:, held_N])
+        prediction_NK[held_N] = predictions_of(task, state, given.rows(held_N))
     return prediction_NK
 
 

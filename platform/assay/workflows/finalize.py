@@ -25,7 +25,7 @@ from assay.store.verify import verify
 from assay.vocabulary import EntryKind, Shelf, Task
 from assay.workflows import choices
 from assay.workflows.combine import Board
-from assay.workflows.prepare import Prepared, Rows
+from assay.workflows.prepare import Prepared, Rows, recipe_for
 
 NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
@@ -38,7 +38,7 @@ def winner(board: Board, metric: Metric) -> Entry:
     As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, of fewer members. Measured times
     would choose otherwise on another day.
     """
-    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE]
+    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE and not entry.refused]
     floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
     best = metric.gain(models[0].score)
     enough = best - NEGLIGIBLE * abs(best - floor)
@@ -78,10 +78,14 @@ def build(
     )
     prediction_nK, combination = fitted[0].prediction_nK, None
     if combined is not None:
-        combination = Combination(combined.task.key, combined.task.params, combined.learned)
+        reads = combined.task.part.reads
+        recipe = recipe_for(reads, experiment) if reads else ""
+        combination = Combination(combined.task.key, combined.task.params, combined.learned, recipe)
         prediction_MnK = np.stack([found.prediction_nK for found in fitted])
-        prediction_nK = combination.part.combine(combined.learned, prediction_MnK)
-    recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
+        batch = prepared.recipes[recipe].apply(probe) if recipe else None
+        prediction_nK = combination.part.combine_rows(combined.learned, prediction_MnK, batch)
+    used = {*(member.recipe for member in members), *([combination.recipe] if combination else [])} - {""}
+    recipes = {name: prepared.recipes[name] for name in sorted(used)}
     card = {
         "experiment": experiment.experiment,
         "run": run.id,

@@ -139,7 +139,8 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
     """
     check_parts(experiment, rows.profile)
     plan = make_plan(experiment, rows)
-    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan)))
+    read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label.task))
+    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
     return Ready(rows, plan, recipes, batches)
 
 
@@ -157,8 +158,10 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     records = search(plan, run, refs, tell, cluster.max_concurrent(experiment.compute.address, plan.threads))
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
+    ensembles = choices.ensembles_for(experiment, task)
+    columns = {reads: batches[recipe_for(reads, experiment)] for reads in choices.read_by(ensembles)}
     with Fleet(cluster.num_cpus(), plan.threads) as fleet:
-        board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
+        board = judge(records, ensembles, run, plan, batch, task, fleet, tell, columns)
         prepared = Prepared(recipes, refs)
         built = finalize.build(board, experiment, plan, rows, prepared, fleet, run, tell)
     result = _result(run, experiment, rows, plan, board, session)
@@ -235,6 +238,7 @@ def _result(run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Boa
         "greater_is_better": plan.metric.greater_is_better,
         "winner": chosen.name,
         "leaderboard": [entry.to_json() for entry in board.entries],
+        "diversity": board.diversity.to_json(),
         "report": None,
         "storage": str(session.storage.root),
         "test_rows": rows.test.num_rows,
