@@ -9,7 +9,7 @@ from assay.parts import Evidence, Learned
 
 
 class Bench:
-    """Drives one generator after another; gives the same bits as a `Fleet` with as many threads."""
+    """Drives one generator after another; gives the same bits as a `Fleet` of as many threads."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads

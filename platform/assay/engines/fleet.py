@@ -94,15 +94,15 @@ class Failure:
 
 
 def done(task: Task, job: Job, seen: Evidence, threads: int) -> Any:
-    """Do a job of an ensemble with so many threads; what a fit may raise comes back as a `Failure`."""
+    """Do a job of an ensemble, a fit with so many threads; what a fit may raise comes back as a `Failure`."""
     from threadpoolctl import threadpool_limits
 
     try:
-        with threadpool_limits(threads):  # also around a call: sums over many threads have other last bits
-            if isinstance(job, Call):
+        if isinstance(job, Call):
+            with threadpool_limits(1):  # sums over many threads have other last bits
                 return job.function(seen, **job.arguments)
-            batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
-            return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, threads)[0]
+        batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
+        return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, threads)[0]
     except FIT_ERRORS as error:
         return Failure(f"{type(error).__name__}: {str(error)[:500]}")
 

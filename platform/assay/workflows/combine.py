@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -58,17 +60,31 @@ def judge(
     columns: Mapping[str, Batch],
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
-    ground = Ground.of(plan, batch, task, columns)
+    with one_thread():
+        return _judge(records, specs, run, Ground.of(plan, batch, task, columns), fleet, tell)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Keep this process to one thread: sums over many have other last bits, and small ones are slower."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
+
+
+def _judge(
+    records: Sequence[TrialRecord], specs: Sequence[PartSpec], run: Run, ground: Ground, fleet: Driver, tell: Tell
+) -> Board:
     evidence = evidence_of(records, run, ground)
     trials = {record.name: record for record in records}
     family_of = {name: record.proposal.algorithm for name, record in trials.items()}
     scored = Scored(ground, evidence.y_N)
     baseline = baseline_entry(ground, scored)
-    given = members_at(evidence, chosen_members(evidence, family_of, plan.metric.gain(baseline.score)))
+    given = members_at(evidence, chosen_members(evidence, family_of, ground.metric.gain(baseline.score)))
     keep(run, ground, [trials[name].number for name in given.names])
     rows = trial_entries(trials, evidence, scored)
     joined, ensembles = ensemble_entries(specs, given, rows, ground, scored, fleet, tell)
-    entries = scored.with_gaps(ranked([*rows, *joined, baseline], plan.metric))
+    entries = scored.with_gaps(ranked([*rows, *joined, baseline], ground.metric))
     found = diversity(given.names, given.prediction_MNK, given.y_N)
     return Board(tuple(entries), trials, ensembles, given.names, found)
 
@@ -135,11 +151,12 @@ def ensemble_entries(
         part = combined.task.part
         members = [costs[given.names[place]] for place in part.used(combined.learned, len(given.names))]
         entry = _ensemble_entry(scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), members)
-        entries.append(_doubted(entry, costs[given.names[0]], ground.metric) if part.doubted else entry)
+        tell("ensemble", {"name": name, "score": entry.score})
+        entries.append(doubted(entry, costs[given.names[0]], ground.metric) if part.doubted else entry)
     return entries, ensembles
 
 
-def _doubted(entry: Entry, best: Entry, metric: Metric) -> Entry:
+def doubted(entry: Entry, best: Entry, metric: Metric) -> Entry:
     """Return the row of an ensemble that may overfit, refused when it is worse than the best member it was given."""
     if metric.gain(entry.score) >= metric.gain(best.score):
         return entry
@@ -180,7 +197,7 @@ def _learn(
     tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(ground.num_folds), None)]
     outcomes = driver.learn(tasks, given, child(ground.seed, "ensembles"))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
-    stride = ground.num_folds + 1
+    stride, held = ground.num_folds + 1, [given.rows(given.fold_N == fold) for fold in range(ground.num_folds)]
     for place, spec in enumerate(specs):
         name = ensemble_name(spec)
         learned = outcomes[place * stride : (place + 1) * stride]
@@ -188,20 +205,20 @@ def _learn(
         if failures:
             tell("ensemble", {"name": name, "failed": failures[0]})
             continue
-        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given)
+        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given, held)
         whole = learned[-1]
         assert isinstance(whole, Learned)
         found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
-        tell("ensemble", {"name": name, "score": float(ground.metric.score(given.y_N, prediction_NK))})
     return found
 
 
-def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Evidence) -> np.ndarray:
+def _out_of_fold(
+    task: Task, learned: Sequence[Learned | Failure], given: Evidence, held: Sequence[Evidence]
+) -> np.ndarray:
     prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
-    for fold, state in enumerate(learned):
+    for fold, (state, rows) in enumerate(zip(learned, held, strict=True)):
         assert isinstance(state, Learned)
-        held_N = given.fold_N == fold
-        prediction_NK[held_N] = predictions_of(task, state, given.rows(held_N))
+        prediction_NK[given.fold_N == fold] = predictions_of(task, state, rows)
     return prediction_NK
 
 

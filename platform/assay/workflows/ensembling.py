@@ -24,7 +24,7 @@ from assay.store.runs import Run
 from assay.vocabulary import Shelf, Task
 from assay.workflows import choices
 from assay.workflows.checking import part_faults
-from assay.workflows.combine import Scored, baseline_entry, ensemble_entries, trial_entries
+from assay.workflows.combine import Scored, baseline_entry, ensemble_entries, one_thread, trial_entries
 from assay.workflows.evidence import FILE, Ground, evidence_of
 from assay.workflows.run import read_spec
 
@@ -50,6 +50,11 @@ def try_ensembles(run: Run, asked: str | Path | Sequence[Any]) -> Json:
     tree = _tree(asked)
     experiment, task = _told(run)
     specs = _checked(tree, task)
+    with one_thread():
+        return _tried(run, experiment, task, specs)
+
+
+def _tried(run: Run, experiment: Experiment, task: Task, specs: Sequence[PartSpec]) -> Json:
     ground, records = _kept(run, experiment, task)
     given = evidence_of(records, run, ground)
     scored, told = Scored(ground, given.y_N), []
