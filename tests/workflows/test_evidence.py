@@ -38,6 +38,12 @@ def test_a_member_that_errs_as_a_better_one_does_is_left_out() -> None:
     assert chosen_members(replace(known, prediction_MNK=copied), family_of, floor=-1.0) == [0, 2]
 
 
+def test_two_members_are_left_however_alike_they_are() -> None:
+    known = evidence(0.1, 0.1, 0.1)
+    same = replace(known, prediction_MNK=known.prediction_MNK[[0, 0, 0]])
+    assert chosen_members(same, dict.fromkeys(known.names, "a"), floor=-1.0) == [0, 1]
+
+
 def test_a_member_that_hardly_beats_the_baseline_is_left_out() -> None:
     family_of = dict.fromkeys(("m-0", "m-1", "m-2"), "a") | {"m-2": "b"}
     assert chosen_members(evidence(0.1, 0.3, 0.9), family_of, floor=-1.0) == [0, 1]
