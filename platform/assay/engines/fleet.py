@@ -72,8 +72,11 @@ class Worker:
     def do(self, task: Task, job: Job, evidence: Sequence[Any]) -> Any:
         """Run one job of an ensemble; what a fit may raise comes back as a `Failure`."""
         import ray
+        from threadpoolctl import threadpool_limits
 
-        return done(task, job, restricted(ray.get(evidence[0]), task.without_fold), self.threads)
+        seen = restricted(ray.get(evidence[0]), task.without_fold)
+        with threadpool_limits(1):  # a fit raises it to its share; sums over more threads have other last bits
+            return done(task, job, seen, self.threads)
 
     def refit(self, order: Refit, batches: Mapping[str, Any]) -> Refitted:
         """Fit a member on all rows."""
@@ -95,12 +98,9 @@ class Failure:
 
 def done(task: Task, job: Job, seen: Evidence, threads: int) -> Any:
     """Do a job of an ensemble, a fit with so many threads; what a fit may raise comes back as a `Failure`."""
-    from threadpoolctl import threadpool_limits
-
     try:
         if isinstance(job, Call):
-            with threadpool_limits(1):  # sums over many threads have other last bits
-                return job.function(seen, **job.arguments)
+            return job.function(seen, **job.arguments)
         batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
         return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, threads)[0]
     except FIT_ERRORS as error:
