@@ -39,7 +39,7 @@ def faults(text: str) -> list[str]:
 
 def test_two_keys_are_enough_for_an_experiment() -> None:
     experiment = checked(parse_yaml(SMALL))
-    assert (experiment.data.label, experiment.split.folds, experiment.algorithms) == ("left", 5, "auto")
+    assert (experiment.data.label, experiment.split.folds, experiment.algorithms) == ("left", "auto", "auto")
 
 
 def test_every_key_arrives_where_it_belongs() -> None:
@@ -59,7 +59,7 @@ def test_what_is_rendered_reads_back_the_same(text: str) -> None:
 
 def test_rendering_fills_in_every_default() -> None:
     rendered = render(checked(parse_yaml(SMALL)))
-    for line in ("trials: 40", "folds: 5", "threads_per_fit: 1", "promote: if_better"):
+    for line in ("trials: 40", "folds: auto", "threads_per_fit: 1", "promote: if_better"):
         assert line in rendered
 
 
@@ -77,8 +77,8 @@ def test_a_wrong_type_says_what_was_found_and_expected() -> None:
 
 
 def test_a_value_out_of_bounds_says_the_bound() -> None:
-    assert faults(SMALL + "split: {folds: 1}\n") == [
-        "churn.yaml:3:9 split.folds: got 1, expected at least 2. Fix: use 5, the default, or remove the line"
+    assert faults(SMALL + "split: {folds: 0}\n") == [
+        "churn.yaml:3:9 split.folds: got 0, expected 'auto' or at least 1. Fix: use \"auto\", the default, or remove the line"
     ]
 
 

@@ -64,7 +64,7 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Member:
-    """A fitted algorithm inside a model, and the recipe that feeds it."""
+    """A fitted algorithm inside a model, and the recipe that feeds it; members of one name are averaged."""
 
     name: str
     algorithm: str
@@ -128,7 +128,10 @@ class Model:
         for member in self.members:
             if member.recipe not in fed:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
-        prediction_MNK: np.ndarray = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
+        said: dict[str, list[np.ndarray]] = {}
+        for member in self.members:
+            said.setdefault(member.name, []).append(member.fitted.predict(fed[member.recipe]))
+        prediction_MNK: np.ndarray = np.stack([np.mean(found, axis=0) for found in said.values()])
         if self.combination is None:
             only: np.ndarray = prediction_MNK[0]
             return only

@@ -156,6 +156,9 @@ class Algorithm(Part):
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
 
+    def warm(self) -> None:
+        """Import the libraries that fitting, loading and predicting take, so that no fit is timed with it."""
+
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> Fitted:
         """Learn from every row of `batch` (label present, maybe weights); the same seed gives the same model."""
         raise NotImplementedError

@@ -80,6 +80,10 @@ class Progress:
         }.get(data["ended"], "")
         return f"trial {data['trial'] + 1:>3}/{self.num_trials}  {data['name']:<28}{score}{how}"
 
+    def _searched(self, data: Mapping[str, Any]) -> str:
+        late = data["ended"].get("skipped", 0) + data["ended"].get("cut", 0)
+        return f"{late} trials were left out, the time would not have sufficed" if late else ""
+
     def _ensemble(self, data: Mapping[str, Any]) -> str:
         said = f"failed: {data['failed']}" if "failed" in data else f"{data['score']:.5f}"
         return f"ensemble       {data['name']:<28} {said}"

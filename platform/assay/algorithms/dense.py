@@ -75,6 +75,10 @@ class Dense(Algorithm):
     )
     cost = 2.0
 
+    def warm(self) -> None:
+        """Import torch."""
+        import assay.algorithms._network  # noqa: F401
+
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedDense:
         """Learn from `batch`; the weights kept are those of the best pass on an inner slice of its rows."""
         import torch

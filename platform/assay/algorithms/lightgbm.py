@@ -85,6 +85,10 @@ class LightGBM(Algorithm):
     )
     cost = 1.0
 
+    def warm(self) -> None:
+        """Import LightGBM."""
+        import lightgbm  # noqa: F401
+
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedLightGBM:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
         import lightgbm

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from assay import catalog
 from assay.batch import Batch
+from assay.engines.kept import kept_model
 from assay.engines.trial import FIT_ERRORS, algorithm_of, fit_capped
 from assay.model import Sealed
 from assay.parts import Call, Ensemble, Evidence, Job, Json, Learned
 from assay.seeds import child
+from assay.store.runs import Run
 from assay.vocabulary import Shelf
 
 MAX_ACTORS = 32  # an experiment has a few dozen jobs at once, and an actor takes a second to start
@@ -52,8 +55,20 @@ class Refit:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A member to take up as the models that its trial fitted on the folds."""
+
+    folder: str  # of the run
+    trial: int
+    algorithm: str
+    params: Json
+    facts: tuple[Mapping[str, float], ...]  # of each fold
+    probe: Batch
+
+
+@dataclass(frozen=True)
 class Refitted:
-    """A member that was fitted on all training rows."""
+    """A model of a member: fitted on all training rows, or on those of a fold."""
 
     params: Json  # the settings that were fitted
     sealed: Sealed
@@ -91,6 +106,12 @@ class Worker:
         fitted, _ = fit_capped(algorithm, batch, order.seed, self.threads)
         params = algorithm.params.model_dump(mode="json", exclude_unset=True)
         return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
+
+    def take_up(self, order: Kept) -> list[Refitted]:
+        """Return the models of a trial's folds, each loaded and asked for the probe."""
+        run, algorithm = Run(Path(order.folder)), algorithm_of(order.algorithm, order.params)
+        sealed = [kept_model(run, order.trial, fold, dict(facts)) for fold, facts in enumerate(order.facts)]
+        return [Refitted(order.params, one, algorithm.load(one.content).predict(order.probe)) for one in sealed]
 
 
 @dataclass(frozen=True)
@@ -156,6 +177,12 @@ class Fleet:
 
         shared = dict(batches)
         return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order, shared), list(orders)))
+
+    def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
+        """Return the models that trials kept, in order."""
+        from ray.util import ActorPool
+
+        return list(ActorPool(self.workers).map(lambda worker, order: worker.take_up.remote(order), list(orders)))
 
 
 class _Drive:

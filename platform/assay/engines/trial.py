@@ -30,6 +30,7 @@ class FoldResult:
     predict_us_per_row: float
     num_rows: int  # training rows fitted, fewer than given when the algorithm caps them
     facts: Mapping[str, float] = field(default_factory=dict)
+    predict_s: float = 0.0  # of the rows held out
 
     def to_json(self) -> Json:
         """Return plain data."""
@@ -69,8 +70,8 @@ def fit_fold(
     seed: int,
     threads: int,
     metric: Metric,
-) -> tuple[FoldResult, np.ndarray]:
-    """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result and prediction_nK (float32).
+) -> tuple[FoldResult, np.ndarray, Fitted]:
+    """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result, prediction_nK (float32), the model.
 
     Raises:
         ValueError: the predictions are not finite, or their shape is wrong.
@@ -92,8 +93,9 @@ def fit_fold(
         1e6 * predict_s / max(len(held), 1),
         num_rows,
         dict(fitted.facts),
+        predict_s,
     )
-    return result, prediction_nK.astype(np.float32)
+    return result, prediction_nK.astype(np.float32), fitted
 
 
 def algorithm_of(key: str, params: Mapping[str, Any]) -> Algorithm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -57,7 +57,13 @@ class SplitSpec(Strict):
     """How rows are divided into folds and test rows."""
 
     name: str | None = Field(None, description="shuffled, stratified, by_group or by_time; told by task and data")
-    folds: int = Field(5, ge=2, le=50, description="parts of the training rows; each is held out once")
+    folds: Literal["auto"] | Annotated[int, Field(ge=1, le=50)] = Field(
+        "auto",
+        description="parts of the training rows, each held out once; 1 holds a tenth out; told by rows and time budget",
+    )
+    repeats: Literal["auto"] | Annotated[int, Field(ge=1, le=20)] = Field(
+        "auto", description="times that the rows are divided anew; more judge few rows better"
+    )
     test_fraction: float = Field(
         0.2, ge=0.0, lt=0.9, description="share of rows kept for the test; unused with data.test"
     )
@@ -69,9 +75,12 @@ class SearchSpec(Strict):
     name: str = Field("auto", description="part of the shelf `searches`")
     trials: int = Field(40, ge=1, le=100_000, description="algorithms with one set of hyperparameters each")
     time_budget_s: float | None = Field(
-        None, gt=0, description="wall-clock seconds for the search; the trials end there"
+        None, gt=0, description="wall-clock seconds from start to finalized model; trials that do not fit are skipped"
     )
     generation: int = Field(4, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
+    skip: list[Annotated[int, Field(ge=0)]] = Field(
+        default_factory=list, description="numbers of trials not to fit; replays a run that had a time budget"
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="settings of the search part")
 
 
@@ -84,6 +93,15 @@ class ComputeSpec(Strict):
         1, ge=1, le=256, description="threads of one fit; part of the result, so never guessed"
     )
     memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of Ray's object store that the data may fill")
+
+
+class FinalSpec(Strict):
+    """How the finished model is made from the leaderboard."""
+
+    fit: Literal["auto", "all_rows", "folds"] = Field(
+        "auto", description="members fitted again on all rows, or the mean of their folds' models; told by the folds"
+    )
+    choose: str | None = Field(None, description="row of the leaderboard to finalize; the best when left out")
 
 
 class RegisterSpec(Strict):
@@ -110,6 +128,7 @@ class Experiment(Strict):
     algorithms: Literal["auto"] | list[PartSpec] = Field("auto", min_length=1, description="what the search may try")
     search: SearchSpec = SearchSpec()
     ensembles: Literal["auto"] | list[PartSpec] = Field("auto", description="ways to combine the best trials")
+    final: FinalSpec = FinalSpec()
     metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
     compute: ComputeSpec = ComputeSpec()
     register_: RegisterSpec = Field(RegisterSpec(), alias="register")

@@ -10,12 +10,16 @@ from pydantic_core import PydanticUndefined
 from assay import catalog
 from assay.errors import Fault, SpecFault, raise_all
 from assay.parts import Algorithm, Candidate, Json, Metric
+from assay.profile import Profile
 from assay.spec import Experiment, PartSpec
 from assay.spec.spaces import from_yaml
 from assay.vocabulary import Shelf, Task
 
 METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
 BASELINE = "dummy"
+FEW_ROWS, MANY_ROWS = 1_000, 100_000  # below: more folds, as every row counts; above: fewer
+HOLDOUT_ROWS = 50_000  # from which on a holdout of a tenth tells models apart
+USUAL_START_S = 22.0  # of a time budget: starting Ray and its workers, and finishing the model
 
 
 def split_key(experiment: Experiment, classes: bool) -> str:
@@ -27,6 +31,53 @@ def split_key(experiment: Experiment, classes: bool) -> str:
     if experiment.data.group:
         return "by_group"
     return "stratified" if classes else "shuffled"
+
+
+def division(experiment: Experiment, profile: Profile, num_slots: int) -> tuple[int, int]:
+    """Return folds and repeats: as asked, else by the number of rows and by what fits the time budget.
+
+    With a budget, one fit of each strong family on every fold should take a third of the time for fits, so that
+    others can follow. Many rows that are too slow even so are judged on a holdout.
+    """
+    asked = experiment.split
+    num_rows = profile.num_rows
+    folds = 8 if num_rows < FEW_ROWS else 5 if num_rows < MANY_ROWS else 3
+    repeats = 1
+    if experiment.search.time_budget_s is not None:
+        budget_s = num_slots * max(
+            experiment.search.time_budget_s - USUAL_START_S, 0.3 * experiment.search.time_budget_s
+        )
+        once_s = sum(expected_s(spec.name, profile) for spec in algorithms_for(experiment, profile.label.task))
+        affordable = budget_s / 3 / max(once_s, 1e-3)
+        repeats = 2 if num_rows < FEW_ROWS and affordable >= 4 * folds else 1
+        if affordable < folds:
+            folds = 5 if affordable >= 5 else 3
+        if folds == 3 and affordable < 3 and num_rows >= HOLDOUT_ROWS:
+            folds = 1
+    folds = folds if asked.folds == "auto" else asked.folds
+    usual = asked.folds == "auto" and split_may_repeat(experiment)
+    return folds, (repeats if usual else 1) if asked.repeats == "auto" else asked.repeats
+
+
+def split_may_repeat(experiment: Experiment) -> bool:
+    """Whether dividing the rows again gives other folds; time leaves nothing to chance."""
+    return experiment.split.name != "by_time" and experiment.data.time is None
+
+
+def expected_s(key: str, profile: Profile) -> float:
+    """Return the seconds that a fit on the training rows may take, before anything was measured."""
+    part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, key)
+    return part.cost_of(profile.num_rows, len(profile.used), len(profile.label.classes))
+
+
+def final_fit(experiment: Experiment, num_folds: int) -> str:
+    """Return how members are finished: as asked, else fitted on all rows, and kept as they are after a holdout.
+
+    A holdout is the sign of many rows: the tenth that a last fit would add is not worth the time of the whole search.
+    """
+    if experiment.final.fit != "auto":
+        return experiment.final.fit
+    return "folds" if num_folds == 1 else "all_rows"
 
 
 def metric_for(experiment: Experiment, task: Task) -> Metric:

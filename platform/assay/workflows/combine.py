@@ -46,18 +46,19 @@ class Board:
 
 def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Batch, task: TaskWord) -> Evidence:
     """Bring the out-of-fold predictions of complete trials together, the best trial first."""
-    held_N = plan.fold_N >= 0
-    complete = [record for record in records if record.ended == "complete"]
-    shape = (len(complete), len(plan.fold_N), max(batch.num_classes, 1))
-    prediction_MNK = np.zeros(shape, np.float32)
-    for place, record in enumerate(complete):
-        for fold in range(plan.num_folds):
-            found = run.read_arrays(Run.fold_name(record.number, fold))
-            prediction_MNK[place, plan.fold_N == fold] = found["prediction"]
+    judged_N, complete = plan.folds.judged_N, [record for record in records if record.ended == "complete"]
+    prediction_MNK = np.stack([_said(record, run, plan) for record in complete])
     names = tuple(record.name for record in complete)
-    evidence = Evidence(names, prediction_MNK[:, held_N], batch.label_N[held_N], plan.fold_N[held_N], task, plan.metric)
+    parts_n = plan.folds.parts_n(plan.seed)
+    evidence = Evidence(names, prediction_MNK, batch.label_N[judged_N], parts_n, task, plan.metric)
     gain_M = np.array([plan.metric.gain(plan.metric.score(evidence.y_N, p_NK)) for p_NK in evidence.prediction_MNK])
     return members_at(evidence, np.argsort(-gain_M, kind="stable").tolist())
+
+
+def _said(record: TrialRecord, run: Run, plan: Plan) -> np.ndarray:
+    """Return prediction_nK of a trial for the rows that were held out, float32."""
+    names = [Run.fold_name(record.number, fold) for fold in range(plan.num_folds)]
+    return plan.folds.joined([run.read_arrays(name)["prediction"] for name in names])
 
 
 def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
@@ -141,12 +142,11 @@ class _Scored:
 def _baseline(plan: Plan, batch: Batch, scored: _Scored) -> Entry:
     """Judge the dummy on the same folds: what anything must beat."""
     algorithm = algorithm_of(BASELINE, {})
-    held_N = plan.fold_N >= 0
-    prediction_NK = np.zeros((len(batch), max(batch.num_classes, 1)), np.float32)
+    found = []
     for fold in range(plan.num_folds):
-        train_N, fold_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
-        _, prediction_NK[fold_N] = fit_fold(algorithm, batch, train_N, fold_N, fold, plan.seed, 1, plan.metric)
-    return scored.entry(BASELINE, EntryKind.BASELINE, prediction_NK[held_N])
+        learning_N, held_N = plan.folds.learning_N(fold), plan.folds.held_N(fold)
+        found.append(fit_fold(algorithm, batch, learning_N, held_N, fold, plan.seed, 1, plan.metric)[1])
+    return scored.entry(BASELINE, EntryKind.BASELINE, plan.folds.joined(found))
 
 
 def _trial_entry(record: TrialRecord, entry: Entry) -> Entry:
@@ -180,10 +180,11 @@ def _learn(
     specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
+    parts = np.unique(given.fold_N).tolist()
+    tasks = [Task(spec.name, spec.params, part) for spec in specs for part in (*parts, None)]
     outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
-    stride = plan.num_folds + 1
+    stride = len(parts) + 1
     for place, spec in enumerate(specs):
         name = ensemble_name(spec)
         learned = outcomes[place * stride : (place + 1) * stride]
@@ -201,9 +202,9 @@ def _learn(
 
 def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Evidence) -> np.ndarray:
     prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
-    for fold, state in enumerate(learned):
+    for part, state in zip(np.unique(given.fold_N), learned, strict=True):
         assert isinstance(state, Learned)
-        held_N = given.fold_N == fold
+        held_N = given.fold_N == part
         prediction_NK[held_N] = predictions_of(task, state, given.prediction_MNK[:, held_N])
     return prediction_NK
 

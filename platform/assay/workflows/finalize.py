@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Batch
-from assay.engines.fleet import Fleet, Refit
-from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.budget import SAFETY, Budget
+from assay.engines.fleet import Fleet, Kept, Refit
+from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
+from assay.errors import SpecFault, did_you_mean
 from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.leaderboard import Entry
 from assay.model import Combination, Member, Model, Recipe
@@ -21,7 +23,7 @@ from assay.seeds import child
 from assay.spec import Experiment
 from assay.store import artifact, files
 from assay.store.runs import Run
-from assay.store.verify import verify
+from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf, Task
 from assay.workflows import choices
 from assay.workflows.combine import Board
@@ -30,19 +32,43 @@ from assay.workflows.prepare import Prepared, Rows
 NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
+PROOF_S = 5.0  # of a time budget: writing the model, loading it in a fresh process, scoring
 
 
-def winner(board: Board, metric: Metric) -> Entry:
-    """Return the row that becomes the model: the best, or a cheaper one that is as good; by out-of-fold scores alone.
+def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | None = None) -> Entry:
+    """Return the row that becomes the model: the one asked for, the best, or a cheaper one that is as good.
 
-    As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, of fewer members. Measured times
-    would choose otherwise on another day.
+    Chosen by out-of-fold scores alone. As good means within NEGLIGIBLE of what the best gains over the baseline;
+    cheaper, of fewer members: measured times would choose otherwise on another day. Within a time budget only rows
+    count whose members can still be fitted.
+
+    Raises:
+        SpecFault: the row that was asked for is not on the board.
     """
     models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE]
+    if asked is not None:
+        if asked not in (names := [entry.name for entry in models]):
+            raise SpecFault.at("final.choose", f"no row is named '{asked}'", did_you_mean(asked, names))
+        return models[names.index(asked)]
+    metric = plan.metric
+    in_time = _in_time(models, board, plan, budget or Budget())
     floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
-    best = metric.gain(models[0].score)
+    best = metric.gain(in_time[0].score)
     enough = best - NEGLIGIBLE * abs(best - floor)
-    return min((entry for entry in models if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
+    return min((entry for entry in in_time if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
+
+
+def _in_time(entries: Sequence[Entry], board: Board, plan: Plan, budget: Budget) -> list[Entry]:
+    """Return the rows that can be finalized in the time left; the quickest alone when none can."""
+    if plan.keeps_models or math.isinf(budget.left_s):
+        return list(entries)
+
+    def needed_s(entry: Entry) -> float:
+        fit_s_M = [board.trials[name].fit_s for name in entry.members or (entry.name,)]
+        return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots) + PROOF_S
+
+    found = [entry for entry in entries if needed_s(entry) <= budget.left_s]
+    return found or [min(entries, key=needed_s)]
 
 
 @dataclass(frozen=True)
@@ -53,16 +79,29 @@ class Built:
     prediction_nK: np.ndarray
 
 
+def prover(records: Sequence[TrialRecord], threads: int) -> Prover:
+    """Start the process that will prove the model, with what any of the trials may need."""
+    keys = {record.proposal.algorithm for record in records if record.ended == "complete"}
+    return Prover([(key, {}) for key in sorted(keys) if ":" not in key and "." not in key], threads)
+
+
 def probe_rows(rows: Rows) -> pa.Table:
     """Return the rows that prove a model: the test rows, or training rows where none are kept for the test."""
     return rows.test if rows.test.num_rows else rows.train.slice(0, PROBE_ROWS)
 
 
 def build(
-    board: Board, experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, fleet: Fleet, run: Run, tell: Tell
+    chosen: Entry,
+    board: Board,
+    experiment: Experiment,
+    plan: Plan,
+    rows: Rows,
+    prepared: Prepared,
+    fleet: Fleet,
+    run: Run,
+    tell: Tell,
 ) -> Built:
-    """Fit the winner's members on all training rows, in parallel actors, and put the model together."""
-    chosen = winner(board, plan.metric)
+    """Fit the winner's members on all training rows, or take up their folds' models, and put the model together."""
     combined = board.ensembles.get(chosen.name)
     names = [chosen.name]
     if combined is not None:
@@ -70,16 +109,20 @@ def build(
     tell("refit", {"members": names})
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
     probe = kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
-    orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
-    fitted = fleet.refit(orders, prepared.refs)
+    if plan.keeps_models:
+        taken = fleet.take_up([_kept(board.trials[name], plan, prepared.recipes, probe, run) for name in names])
+    else:
+        orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
+        taken = [[found] for found in fleet.refit(orders, prepared.refs)]
     members = tuple(
-        Member(name, order.algorithm, found.params, order.recipe, found.sealed)
-        for name, order, found in zip(names, orders, fitted, strict=True)
+        Member(name, board.trials[name].proposal.algorithm, one.params, _recipe(board.trials[name], plan), one.sealed)
+        for name, found in zip(names, taken, strict=True)
+        for one in found
     )
-    prediction_nK, combination = fitted[0].prediction_nK, None
+    prediction_MnK = np.stack([np.mean([one.prediction_nK for one in found], axis=0) for found in taken])
+    prediction_nK, combination = prediction_MnK[0], None
     if combined is not None:
         combination = Combination(combined.task.key, combined.task.params, combined.learned)
-        prediction_MnK = np.stack([found.prediction_nK for found in fitted])
         prediction_nK = combination.part.combine(combined.learned, prediction_MnK)
     recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
     card = {
@@ -94,14 +137,25 @@ def build(
     return Built(model, prediction_nK)
 
 
+def _recipe(record: TrialRecord, plan: Plan) -> str:
+    return plan.recipe_of[record.proposal.algorithm]
+
+
 def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch) -> Refit:
-    key = record.proposal.algorithm
-    recipe, facts = plan.recipe_of[key], tuple(fold.facts for fold in record.folds)
-    seed = child(plan.seed, "refit", record.number)
-    return Refit(key, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe))
+    facts = tuple(fold.facts for fold in record.folds)
+    seed, recipe = child(plan.seed, "refit", record.number), _recipe(record, plan)
+    return Refit(record.proposal.algorithm, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe))
 
 
-def pack(built: Built, run: Run, rows: Rows, threads: int) -> np.ndarray:
+def _kept(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch, run: Run) -> Kept:
+    facts = tuple(fold.facts for fold in record.folds)
+    recipe = recipes[_recipe(record, plan)]
+    return Kept(
+        str(run.folder), record.number, record.proposal.algorithm, record.proposal.params, facts, recipe.apply(probe)
+    )
+
+
+def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     """Write the model's folder, load it in a fresh process, and return what it predicts there for `probe_rows`.
 
     Raises:
@@ -112,7 +166,7 @@ def pack(built: Built, run: Run, rows: Rows, threads: int) -> np.ndarray:
     artifact.pack(run.model, built.model)
     own = [member.algorithm.partition(":")[0] for member in built.model.members if ":" in member.algorithm]
     imports = [name for name in own if name.split(".")[0] != "sklearn"]
-    return verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports, threads=threads)
+    return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
 
 
 def score_test(prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from assay import catalog
 from assay.batch import Batch
 from assay.engines import loading, objects
+from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.model import Recipe, StepState
 from assay.parts import Kind, Split, Step
@@ -21,7 +22,7 @@ from assay.profile import Profile
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
 from assay.vocabulary import ColumnKind, Shelf, Task
-from assay.workflows.choices import split_key
+from assay.workflows.choices import division, split_key
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ class Rows:
     train_row_N: np.ndarray  # ids in file order
     test_row_N: np.ndarray
     train_ref: Any  # the training table in the object store
-    fold_N: np.ndarray
-    split: Split
+    folds: Folds
     profile: Profile
 
 
@@ -46,8 +46,8 @@ class Prepared:
     refs: Mapping[str, Any]
 
 
-def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -> Rows:
-    """Read, divide and profile the rows of an experiment.
+def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] | None = None) -> Rows:
+    """Read, divide and profile the rows of an experiment, of which `num_slots` fits will run at once.
 
     `memory` gives `train` (and `test`) as DataFrames, Arrow tables or Ray Datasets instead of files.
 
@@ -75,12 +75,13 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
     train_row_N = row_N[~test_mask_N]
     train_ref = objects.put(train)
     profile = profile_rows(experiment, train_ref, train_row_N)
+    num_folds, num_repeats = division(experiment, profile, num_slots)
     fold_guide_N = None if guide_N is None else guide_N[~test_mask_N]
-    fold_N = split.folds(train_row_N, fold_guide_N, experiment.split.folds, child(experiment.seed, "folds"))
-    _check_folds(fold_N, experiment)
+    folds = divide(split, train_row_N, fold_guide_N, num_folds, num_repeats, experiment.seed)
+    _check_folds(folds)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
-    return Rows(train, test, train_row_N, test_row_N, train_ref, fold_N, split, profile)
+    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile)
 
 
 def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
@@ -193,12 +194,12 @@ def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> P
     return part.profile(summaries, experiment.data.label, experiment.task, declared, experiment.data.positive)
 
 
-def _check_folds(fold_N: np.ndarray, experiment: Experiment) -> None:
-    empty = set(range(experiment.split.folds)) - set(np.unique(fold_N).tolist())
+def _check_folds(folds: Folds) -> None:
+    empty = sum(not folds.held_N(fold).any() or not folds.learning_N(fold).any() for fold in range(folds.num))
     if empty:
         raise DataFault.at(
             "split.folds",
-            f"{experiment.split.folds} folds of {len(fold_N)} training rows leave {len(empty)} empty",
+            f"{folds.per_repeat} folds of {folds.fold_RN.shape[1]} training rows leave {empty} empty",
             "ask for fewer folds, or give more rows or groups",
         )
 

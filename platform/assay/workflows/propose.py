@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,19 @@ def planned(experiment: Experiment) -> Json:
     task = profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
     choices.metric_for(experiment, task)
+    num_cpus = experiment.compute.cpus or os.cpu_count() or 1
+    folds, repeats = choices.division(experiment, profile, max(1, num_cpus // experiment.compute.threads_per_fit))
     return {
         "experiment": experiment.experiment,
         "rows_seen": table.num_rows,
         "task": task.value,
         "metric": choices.metric_key(experiment, task),
         "split": choices.split_key(experiment, looks_like_classes(table, experiment)),
-        "folds": experiment.split.folds,
+        "folds": folds,
+        "repeats": repeats,
         "trials": experiment.search.trials,
-        "fits": experiment.search.trials * experiment.split.folds,
+        "fits": experiment.search.trials * folds * repeats,
+        "time_budget_s": experiment.search.time_budget_s,
         "algorithms": {
             candidate.key: {"settings_to_try_first": len(candidate.portfolio), "searched": list(candidate.space)}
             for candidate in candidates

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import pyarrow as pa
 from assay import catalog
 from assay.batch import Batch
 from assay.engines import cluster, objects
+from assay.engines.budget import Budget
 from assay.engines.fleet import Fleet
-from assay.engines.generations import Plan, Tell
+from assay.engines.generations import Plan, Tell, TrialRecord, not_fitted
 from assay.engines.search import search
 from assay.errors import ClusterFault, DataFault, SpecFault
 from assay.model import Recipe
@@ -46,6 +47,7 @@ class Session:
     storage: Storage
     tell: Tell = silent
     memory: Mapping[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)  # what a time budget counts from
 
 
 def start(experiment: Experiment, session: Session) -> Json:
@@ -56,16 +58,17 @@ def start(experiment: Experiment, session: Session) -> Json:
     Raises:
         SpecFault, DataFault, ClusterFault, ArtifactFault: see `assay.errors`.
     """
-    started = time.monotonic()
     num_cpus = connect(experiment, session.tell)
     session.tell("reading", {"data": "memory" if session.memory else experiment.data.train})
-    ready = make_ready(experiment, read_rows(experiment, session.memory))
+    rows = read_rows(experiment, slots(experiment, num_cpus), session.memory)
+    experiment = settled(experiment, rows)
+    ready = make_ready(experiment, rows)
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
         experiment = _keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
         run.events.append("run_started", experiment=experiment.experiment)
-        return _execute(run, experiment, ready, num_cpus, session, started)
+        return _execute(run, experiment, ready, num_cpus, session)
 
 
 def resume(reference: str, session: Session) -> Json:
@@ -76,7 +79,6 @@ def resume(reference: str, session: Session) -> Json:
         ClusterFault: another process is writing it.
         DataFault: the data changed since the run began.
     """
-    started = time.monotonic()
     run = session.storage.open_run(reference)
     if not run.exists("spec.yaml"):
         raise SpecFault.at(
@@ -89,9 +91,26 @@ def resume(reference: str, session: Session) -> Json:
     with run.lock():
         num_cpus = connect(experiment, session.tell)
         session.tell("reading", {"data": experiment.data.train})
-        ready = make_ready(experiment, read_rows(experiment))
+        ready = make_ready(experiment, read_rows(experiment, slots(experiment, num_cpus)))
         run.events.append("run_resumed")
-        return _execute(run, experiment, ready, num_cpus, session, started)
+        return _execute(run, experiment, ready, num_cpus, session)
+
+
+def slots(experiment: Experiment, num_cpus: int) -> int:
+    """Return how many fits run at once."""
+    return max(1, num_cpus // experiment.compute.threads_per_fit)
+
+
+def settled(experiment: Experiment, rows: Rows) -> Experiment:
+    """Return the experiment with what was left to the data and the time budget: what is written down and repeated."""
+    found = {"folds": rows.folds.per_repeat, "repeats": len(rows.folds.fold_RN)}
+    final = {"fit": choices.final_fit(experiment, rows.folds.num)}
+    return experiment.model_copy(
+        update={
+            "split": experiment.split.model_copy(update=found),
+            "final": experiment.final.model_copy(update=final),
+        }
+    )
 
 
 def read_spec(run: Run) -> Experiment:
@@ -143,36 +162,57 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
     return Ready(rows, plan, recipes, batches)
 
 
-def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, session: Session, started: float) -> Json:
+def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, session: Session) -> Json:
     """Search, combine, fit, test, pack and register, taking up what the run's folder already holds."""
     rows, plan, recipes, batches = ready.rows, ready.plan, ready.recipes, ready.batches
     tell = _logged(run, session.tell)
     _same_rows(run, rows)
+    budget = budget_of(experiment, run, rows, num_cpus, session.started)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
     warming = threading.Thread(target=tracking.warm, daemon=True)
     warming.start()
     tell("profiled", _profiled(rows))
     refs = {name: objects.put(batch) for name, batch in batches.items()}
-    tell("searching", _searching(run, plan, num_cpus))
-    records = search(plan, run, refs, tell, cluster.max_concurrent(experiment.compute.address, plan.threads))
+    tell("searching", _searching(run, experiment, plan, num_cpus))
+    max_concurrent = cluster.max_concurrent(experiment.compute.address, plan.threads)
+    records = search(plan, run, refs, tell, budget, max_concurrent)
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
-    with Fleet(cluster.num_cpus(), plan.threads) as fleet:
+    with Fleet(cluster.num_cpus(), plan.threads) as fleet, finalize.prover(records, plan.threads) as prover:
         board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
+        chosen = finalize.winner(board, plan, experiment.final.choose, budget)
         prepared = Prepared(recipes, refs)
-        built = finalize.build(board, experiment, plan, rows, prepared, fleet, run, tell)
-    result = _result(run, experiment, rows, plan, board, session)
-    result["trials"] = {"counted": len(records), **_ends(records)}
-    prediction_NK = finalize.pack(built, run, rows, plan.threads)
-    tell("packed", {"folder": str(run.model)})
+        built = finalize.build(chosen, board, experiment, plan, rows, prepared, fleet, run, tell)
+        result = _result(run, experiment, rows, plan, board, chosen.name, session)
+        result["trials"] = {"counted": len(records), **_ends(records)}
+        _write_replay(run, experiment, records, chosen.name)
+        prediction_NK = finalize.pack(built, run, rows, prover)
+    tell("packed", {"folder": str(run.model), "elapsed_s": round(budget.elapsed_s, 3)})
     result["test"] = finalize.score_test(prediction_NK, rows, experiment)
     tell("tested", {"scores": result["test"]})
     warming.join()
     result["model"] = register(experiment, run, tracking, result, tell)
-    result["wall_s"] = round(time.monotonic() - started, 2)
+    result["wall_s"] = round(budget.elapsed_s, 2)
     run.write_json("result.json", result)
     tell("finished", {"model": result["model"], "wall_s": result["wall_s"]})
     return result
+
+
+def budget_of(experiment: Experiment, run: Run, rows: Rows, num_cpus: int, started: float) -> Budget:
+    """Return the time that is left to a run; sessions that were interrupted count."""
+    used_s = max((event.data.get("elapsed_s", 0.0) for event in run.events.read()), default=0.0)
+    finish_s = FINISH_S + FINISH_S_PER_VALUE * rows.train.num_rows * rows.train.num_columns
+    return Budget(experiment.search.time_budget_s, finish_s, slots(experiment, num_cpus), started, used_s)
+
+
+def _write_replay(run: Run, experiment: Experiment, records: Sequence[TrialRecord], chosen: str) -> None:
+    """Write the file that repeats a run without a time budget: the same trials, the same row finalized."""
+    asked = {"trials": len(records), "skip": not_fitted(records), "time_budget_s": None}
+    replayed = {
+        "search": experiment.search.model_copy(update=asked),
+        "final": experiment.final.model_copy(update={"choose": chosen}),
+    }
+    run.write_text("replay.yaml", render(experiment.model_copy(update=replayed)))
 
 
 def _logged(run: Run, tell: Tell) -> Tell:
@@ -190,14 +230,14 @@ def _wanted(plan: Plan) -> set[str]:
     return {catalog.find(Shelf.ALGORITHMS, candidate.key).wants for candidate in plan.candidates}
 
 
-def _searching(run: Run, plan: Plan, num_cpus: int) -> Json:
+def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> Json:
     return {
         "run": run.id,
         "trials": plan.num_trials,
         "folds": plan.num_folds,
         "cpus": num_cpus,
         "algorithms": [candidate.key for candidate in plan.candidates],
-        "time_budget_s": plan.time_budget_s,
+        "time_budget_s": experiment.search.time_budget_s,
     }
 
 
@@ -214,26 +254,27 @@ def make_plan(experiment: Experiment, rows: Rows) -> Plan:
         recipe_of,
         catalog.make(Shelf.SEARCHES, experiment.search.name, experiment.search.params),
         choices.metric_for(experiment, task),
-        rows.split,
-        rows.fold_N,
-        experiment.split.folds,
+        rows.folds,
         experiment.search.trials,
         experiment.search.generation,
-        experiment.search.time_budget_s,
         experiment.compute.threads_per_fit,
         child(experiment.seed, "run"),
+        frozenset(experiment.search.skip),
+        experiment.final.fit == "folds",
+        {candidate.key: choices.expected_s(candidate.key, rows.profile) for candidate in candidates},
     )
 
 
-def _result(run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Board, session: Session) -> Json:
-    chosen = finalize.winner(board, plan.metric)
+def _result(
+    run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Board, chosen: str, session: Session
+) -> Json:
     return {
         "run": run.id,
         "model": None,
         "task": rows.profile.label.task.value,
         "metric": choices.metric_key(experiment, rows.profile.label.task),
         "greater_is_better": plan.metric.greater_is_better,
-        "winner": chosen.name,
+        "winner": chosen,
         "leaderboard": [entry.to_json() for entry in board.entries],
         "report": None,
         "storage": str(session.storage.root),
@@ -258,7 +299,7 @@ def _profiled(rows: Rows) -> Json:
 def _ends(records: Any) -> dict[str, int]:
     return {
         how: count
-        for how in ("complete", "stopped", "failed")
+        for how in ("complete", "stopped", "failed", "skipped", "cut")
         if (count := sum(record.ended == how for record in records))
     }
 
@@ -274,6 +315,9 @@ def digest_of(table: pa.Table) -> str:
 
 
 PROBE_ROWS = 65_536
+# Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
+# import everything, judging ensembles, reading the model back, scoring the test rows.
+FINISH_S, FINISH_S_PER_VALUE = 9.0, 1e-6
 
 
 def _same_rows(run: Run, rows: Rows) -> None:
