@@ -128,6 +128,7 @@ SECTIONS = (
     ("columns", "ColumnSpec"),
     ("split", "SplitSpec"),
     ("search", "SearchSpec"),
+    ("final", "FinalSpec"),
     ("compute", "ComputeSpec"),
     ("register", "RegisterSpec"),
     ("Parts", "PartSpec"),

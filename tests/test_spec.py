@@ -78,7 +78,8 @@ def test_a_wrong_type_says_what_was_found_and_expected() -> None:
 
 def test_a_value_out_of_bounds_says_the_bound() -> None:
     assert faults(SMALL + "split: {folds: 0}\n") == [
-        "churn.yaml:3:9 split.folds: got 0, expected 'auto' or at least 1. Fix: use \"auto\", the default, or remove the line"
+        "churn.yaml:3:9 split.folds: got 0, expected 'auto' or at least 1. "
+        'Fix: use "auto", the default, or remove the line'
     ]
 
 
