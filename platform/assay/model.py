@@ -1,6 +1,6 @@
 """A finished model: from rows as people send them to predictions, with the very functions that training used.
 
-    table -> kind.to_batch -> recipe (steps) -> members -> ensemble.combine -> prediction_NK
+    table -> kind.to_batch -> recipe (steps) -> members (with steps of their own) -> ensemble.combine -> prediction_NK
 
 It holds no Ray, no files and no server; `files` and `from_files` turn it into named bytes and back.
 """
@@ -8,42 +8,109 @@ It holds no Ray, no files and no server; `files` and `from_files` turn it into n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.batch import Batch
+from assay.batch import Batch, Pending
 from assay.errors import ArtifactFault, AssayError
-from assay.parts import Ensemble, Files, Fit, Fitted, Json, Learned
+from assay.parts import Algorithm, Ensemble, Files, Fit, Fitted, Json, Learned, Step
 from assay.profile import Profile
+from assay.seeds import child
 from assay.vocabulary import Shelf, Task
 
-FORMAT = 1  # of the files; a reader refuses what it does not know
+FORMAT = 2  # of the files; a reader refuses what it does not know
+OWN_STEPS = "steps.json"  # among a member's files: the steps that were learned with it
 
 
 @dataclass(frozen=True)
 class StepState:
-    """A step and what it learned."""
+    """A step and what it learned; None when every fit learns it anew on its own rows."""
 
     key: str
     params: Json
-    state: Json
+    state: Json | None
+
+    @property
+    def part(self) -> Step:
+        """The step itself."""
+        made: Step = catalog.make(Shelf.STEPS, self.key, self.params)
+        return made
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return the changed batch."""
+        assert self.state is not None, f"step '{self.key}' is learned inside fits"
+        return self.part.apply(self.state, batch)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Steps in order: turns canonical columns into the matrix that one family of algorithms reads."""
+    """Steps in order: turns canonical columns into what one family of algorithms reads.
+
+    From the first step that looks at the label on, steps have no state here: each fit learns them on its own rows.
+    """
 
     steps: tuple[StepState, ...]
 
     def apply(self, batch: Batch) -> Batch:
         """Return the batch as one packed matrix; pure, the same in training and in the server."""
         for step in self.steps:
-            batch = catalog.make(Shelf.STEPS, step.key, step.params).apply(step.state, batch)
-        return batch.packed()
+            if step.state is not None:
+                batch = step.apply(batch)
+        return self.packed(batch)
+
+    def packed(self, batch: Batch) -> Batch:
+        """Pack a batch that passed the learned steps; what the others will change stays apart from the matrix."""
+        waiting = [step for step in self.steps if step.state is None]
+        names = {name for step in waiting for name in step.part.columns(batch)}
+        apart = [name for name in batch.meaning if name in names]
+        return replace(batch.packed(apart), pending=tuple(Pending(step.key, step.params) for step in waiting))
+
+
+def learn_steps(steps: Sequence[Pending], batch: Batch, seed: int) -> tuple[tuple[StepState, ...], Batch]:
+    """Learn steps in order, each on the rows as the one before left them; those that find no column are left out."""
+    learned = []
+    for place, spec in enumerate(steps):
+        step = StepState(spec.key, dict(spec.params), None)
+        if step.part.columns(batch):
+            state, batch = step.part.learn(batch, child(seed, place, spec.key))
+            learned.append(replace(step, state=state))
+    return tuple(learned), batch
+
+
+def settle(batch: Batch, seed: int) -> tuple[tuple[StepState, ...], Batch]:
+    """Learn the pending steps of a batch on its own rows; returns them, and the rows as one matrix."""
+    steps, changed = learn_steps(batch.pending, replace(batch, pending=()), seed)
+    return steps, changed.packed()
+
+
+@dataclass(frozen=True)
+class WithSteps:
+    """A fitted algorithm behind the steps that were learned with it, on the same rows."""
+
+    steps: tuple[StepState, ...]
+    fitted: Fitted
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What fitting settled."""
+        return self.fitted.facts
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Return prediction_NK for rows that passed the learned steps of the recipe."""
+        batch = replace(batch, pending=())
+        for step in self.steps:
+            batch = step.apply(batch)
+        return self.fitted.predict(batch.packed())
+
+    def files(self) -> Files:
+        """Return the algorithm's content, and the steps as JSON."""
+        content = self.fitted.files()
+        assert OWN_STEPS not in content, "an algorithm's file would be replaced"
+        return {**content, OWN_STEPS: json.dumps([vars(step) for step in self.steps], allow_nan=False).encode()}
 
 
 @dataclass(frozen=True)
@@ -252,8 +319,19 @@ def _combination(entry: Json | None, content: Files) -> Combination | None:
 def _load(entry: Json, files: Files) -> Fitted:
     if ":" in entry["algorithm"] or "." in entry["algorithm"]:
         _known_import(entry["algorithm"])
-    fitted: Fitted = catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]).load(files)
-    return fitted
+    return loaded(catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]), files)
+
+
+def loaded(algorithm: Algorithm, files: Files) -> Fitted:
+    """Read what a fitted algorithm gave as its files, with the steps that were learned with it.
+
+    Raises:
+        ArtifactFault: the content is not what the algorithm writes.
+    """
+    fitted = algorithm.load({name: data for name, data in files.items() if name != OWN_STEPS})
+    if OWN_STEPS not in files:
+        return fitted
+    return WithSteps(tuple(StepState(**step) for step in json.loads(files[OWN_STEPS])), fitted)
 
 
 def _known_import(key: str) -> None:

@@ -114,21 +114,41 @@ class Split(Part):
 
 
 class Step(Part):
-    """Changes columns: learns plain data from training rows, then applies it to any rows, in the server too."""
+    """Changes columns: learns plain data from training rows, then applies it to any rows, in the server too.
+
+    measure (a block) -> merge (blocks) -> finish (once) -> apply (any rows)
+    """
 
     takes: ClassVar[frozenset[ColumnKind]]  # kinds of columns it changes; the others pass through
+    looks_at_label: ClassVar[bool] = False  # then it, and every step after it, is learned inside each fit
+
+    def columns(self, batch: Batch) -> list[str]:
+        """Return the names of the columns it changes, told from their meaning alone; the step is left out if none."""
+        return batch.names(*self.takes)
 
     def measure(self, batch: Batch) -> Json:
         """Return what a block of training rows says, as JSON that `merge` can join."""
         return {}
 
     def merge(self, states: Sequence[Json]) -> Json:
-        """Return the state of all blocks together."""
+        """Return what all blocks say together."""
         return states[0]
+
+    def finish(self, state: Json) -> Json:
+        """Return what `apply` reads, made once from what all blocks say; JSON that is kept with the model."""
+        return state
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         """Return the changed batch; pure, row by row, never writes into its input."""
         raise NotImplementedError
+
+    def learn(self, batch: Batch, seed: int) -> tuple[Json, Batch]:
+        """Return what `apply` reads, and the training rows themselves as a model should see them.
+
+        A step that looks at the label overrides this: it must not show a row its own label.
+        """
+        state = self.finish(self.merge([self.measure(batch)]))
+        return state, self.apply(state, batch)
 
 
 class Fitted(Protocol):

@@ -18,7 +18,7 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines.kept import kept_model
 from assay.engines.trial import FIT_ERRORS, algorithm_of, fit_capped
-from assay.model import Sealed
+from assay.model import Sealed, loaded
 from assay.parts import Call, Ensemble, Evidence, Job, Json, Learned
 from assay.seeds import child
 from assay.store.runs import Run
@@ -111,7 +111,7 @@ class Worker:
         """Return the models of a trial's folds, each loaded and asked for the probe."""
         run, algorithm = Run(Path(order.folder)), algorithm_of(order.algorithm, order.params)
         sealed = [kept_model(run, order.trial, fold, dict(facts)) for fold, facts in enumerate(order.facts)]
-        return [Refitted(order.params, one, algorithm.load(one.content).predict(order.probe)) for one in sealed]
+        return [Refitted(order.params, one, loaded(algorithm, one.content).predict(order.probe)) for one in sealed]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from assay import catalog
 from assay.batch import Batch
+from assay.model import WithSteps, settle
 from assay.parts import Algorithm, Fitted, Json, Metric
 from assay.seeds import child, row_hash
 from assay.vocabulary import Shelf
@@ -38,13 +39,19 @@ class FoldResult:
 
 
 def fit_capped(algorithm: Algorithm, batch: Batch, seed: int, threads: int) -> tuple[Fitted, int]:
-    """Fit on the batch, or on a sample when the algorithm has a row cap; returns the model and the rows used."""
+    """Fit on the batch, or on a sample when the algorithm has a row cap; returns the model and the rows used.
+
+    Steps that look at the label are learned here too, on the same rows, and stay with the model.
+    """
     from threadpoolctl import threadpool_limits
 
     if algorithm.row_cap is not None and len(batch) > algorithm.row_cap:
         batch = batch.take(sample(batch, algorithm.row_cap, seed))
     with threadpool_limits(threads):
-        return algorithm.fit(batch, seed, threads), len(batch)
+        if not batch.pending:
+            return algorithm.fit(batch, seed, threads), len(batch)
+        steps, batch = settle(batch, child(seed, "steps"))
+        return WithSteps(steps, algorithm.fit(batch, seed, threads)), len(batch)
 
 
 def sample(batch: Batch, size: int, seed: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.vocabulary import ColumnKind, Task
 
 MIN_ROWS_FOR_ID = 50  # in fewer rows, all values distinct is no sign of an identifier
+TEXT_LEVELS = 40  # names of so many levels are read as text too, as skrub's TableVectorizer does
 TEXT_WORDS = 3.0  # mean words from which distinct strings are sentences, not levels
 
 
@@ -72,6 +74,7 @@ class Tabular(Kind):
     def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
         row_N = np.arange(table.num_rows) if row_N is None else row_N
         columns: dict[str, np.ndarray] = {}
+        views: dict[str, np.ndarray] = {}
         faults: list[Fault] = []
         for column in profile.used:
             if column.name not in table.column_names:
@@ -82,10 +85,16 @@ class Tabular(Kind):
                 faults.append(found)
             else:
                 columns[column.name] = found
+                if column.as_text:
+                    views[column.name] = _arrays.to_text(table.column(column.name))
         y_N = _label_array(table, profile, row_N, faults)
         raise_all(DataFault, faults)
         meaning = {column.name: Column(column.kind, len(column.levels)) for column in profile.used}
-        return Batch(columns, meaning, row_N, y_N, num_classes=len(profile.label.classes))
+        batch = Batch(columns, meaning, row_N, y_N, num_classes=len(profile.label.classes))
+        return batch.with_columns(
+            {f"{name} as text": text_N for name, text_N in views.items()},
+            {f"{name} as text": Column(ColumnKind.TEXT, view_of=name) for name in views},
+        )
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
         if wants == "codes":
@@ -127,7 +136,7 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnP
     dropped = "left out by the experiment file" if declared is not None and declared.drop else ""
     if not dropped:
         dropped = _hopeless(summary) or ("" if told else _id_like(summary, kind))
-    levels = _ordered_levels(summary) if kind is ColumnKind.CATEGORY else ()
+    levels = _ordered_levels(summary) if kind is ColumnKind.CATEGORY else []
     numeric = kind in (ColumnKind.NUMERIC, ColumnKind.DATETIME) and summary.moments.count > 0
     moments = summary.moments
     column = ColumnProfile(
@@ -143,6 +152,7 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnP
         high=moments.high if numeric else None,
         levels=tuple(level for level, _ in levels),
         level_counts=tuple(count for _, count in levels),
+        as_text=_says_something(levels),
     )
     if dropped:
         return column
@@ -183,6 +193,12 @@ def _id_like(summary: ColumnSummary, kind: ColumnKind) -> str:
     if kind is ColumnKind.NUMERIC and counts_up:
         return "whole numbers that grow with the row, like an identifier"
     return ""
+
+
+def _says_something(levels: list[tuple[str, int]]) -> bool:
+    """Whether the levels of a category are so many that what their names share is worth a look; numbers share none."""
+    worded = sum(not re.fullmatch(_columns.NUMBER, level) for level, _ in levels)
+    return len(levels) >= TEXT_LEVELS and worded > 0.5 * len(levels)
 
 
 def _ordered_levels(summary: ColumnSummary) -> list[tuple[str, int]]:

@@ -12,17 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay import catalog
-from assay.batch import Batch
+from assay.batch import ROUGH, Batch, Pending
 from assay.engines import loading, objects
 from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
-from assay.model import Recipe, StepState
-from assay.parts import Kind, Split, Step
+from assay.model import Recipe, StepState, learn_steps
+from assay.parts import Kind, Split
 from assay.profile import Profile
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
-from assay.vocabulary import ColumnKind, Shelf, Task
+from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import division, split_key
+
+REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,8 @@ def make_batches(
         if name in recipes:
             continue
         steps = _steps(experiment, kind, wants)
-        recipes[name], batches[name] = learn_recipe(steps, raw)
-        made_bytes = sum(batch.matrix().nbytes for batch in batches.values())
+        recipes[name], batches[name] = learn_recipe(steps, raw, child(experiment.seed, "steps"))
+        made_bytes = sum(array.nbytes for batch in batches.values() for array in batch.columns.values())
         objects.check_room(rows.train.nbytes + made_bytes, experiment.compute.memory_fraction)
     return recipes, batches
 
@@ -233,25 +235,35 @@ def _steps(experiment: Experiment, kind: Kind, wants: str) -> list[PartSpec]:
     return list(experiment.steps)
 
 
-def learn_recipe(steps: Sequence[PartSpec], batch: Batch) -> tuple[Recipe, Batch]:
-    """Measure and apply steps in order; those that find no column to change are left out.
+def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int) -> tuple[Recipe, Batch]:
+    """Learn steps in order and apply them; the first that looks at the label, and all after it, are left to the fits.
+
+    Steps that find no column to change are left out.
 
     Raises:
         DataFault: text or datetime columns are left that no algorithm can read.
     """
-    learned = []
-    for spec in steps:
-        step: Step = catalog.make(Shelf.STEPS, spec.name, spec.params)
-        if not batch.names(*step.takes):
-            continue
-        state = step.merge([step.measure(batch)])
-        learned.append(StepState(spec.name, spec.params, state))
-        batch = step.apply(state, batch)
-    rough = batch.names(ColumnKind.TEXT, ColumnKind.DATETIME)
+    learned: list[StepState] = []
+    for place, spec in enumerate(specs):
+        step = StepState(spec.name, spec.params, None)
+        if step.part.looks_at_label and step.part.columns(batch):
+            learned += [StepState(late.name, late.params, None) for late in specs[place:]]
+            break
+        found, batch = learn_steps([Pending(spec.name, spec.params)], batch, child(seed, place))
+        learned += found
+    recipe = Recipe(tuple(learned))
+    _check_rough(recipe, batch, seed)
+    return recipe, recipe.packed(batch)
+
+
+def _check_rough(recipe: Recipe, batch: Batch, seed: int) -> None:
+    waiting = [Pending(step.key, step.params) for step in recipe.steps if step.state is None]
+    if waiting:  # what they leave is seen on a few rows; a fit would find it out too late
+        _, batch = learn_steps(waiting, batch.take(np.arange(min(len(batch), REHEARSAL_ROWS))), seed)
+    rough = batch.names(*ROUGH)
     if rough:
         raise DataFault.at(
             "steps",
             f"leave columns that are not numbers: {', '.join(rough)}",
-            "add `datetime_parts` or `hashed_text`, or drop the columns",
+            "add `datetime_parts` or `tfidf_text`, or drop the columns",
         )
-    return Recipe(tuple(learned)), batch.packed()
