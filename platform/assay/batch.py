@@ -73,6 +73,26 @@ class Batch:
         known = {name: column for name, column in self.meaning.items() if name not in without}
         return replace(self, columns={**kept, **columns}, meaning={**known, **meaning})
 
+    def of_features(self, index_f: Sequence[int]) -> Batch:
+        """Return a batch whose matrix has only the columns at `index_f` (ascending) of this one's.
+
+        Raises:
+            IndexError: the matrix does not have such a column.
+        """
+        columns, meaning, first = {}, {}, 0
+        for name, array in self.columns.items():
+            width = 1 if array.ndim == 1 else array.shape[1]
+            kept = [index - first for index in index_f if first <= index < first + width]
+            first += width
+            if not kept:
+                continue
+            columns[name] = array if array.ndim == 1 else np.take(array, kept, axis=1)
+            features = tuple(self.meaning[name].features[index] for index in kept) if array.ndim == 2 else ()
+            meaning[name] = replace(self.meaning[name], features=features)
+        if len(index_f) and not 0 <= min(index_f) <= max(index_f) < first:
+            raise IndexError(f"columns {min(index_f)} to {max(index_f)} of a matrix with {first}")
+        return replace(self, columns=columns, meaning=meaning)
+
     def names(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the columns of these kinds, in order."""
         return [name for name, column in self.meaning.items() if column.kind in kinds]
@@ -133,6 +153,11 @@ class _Packed(Batch):
     @property
     def features(self) -> Sequence[Feature]:
         return self.feature_F
+
+    def of_features(self, index_f: Sequence[int]) -> Batch:
+        kept = super().of_features(index_f)
+        assert isinstance(kept, _Packed)
+        return replace(kept, feature_F=tuple(self.feature_F[index] for index in index_f))
 
 
 def from_matrix(x_NF: np.ndarray, y_N: np.ndarray | None = None, num_classes: int = 0) -> Batch:

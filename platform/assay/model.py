@@ -21,7 +21,8 @@ from assay.parts import Ensemble, Files, Fit, Fitted, Json, Learned
 from assay.profile import Profile
 from assay.vocabulary import Shelf, Task
 
-FORMAT = 1  # of the files; a reader refuses what it does not know
+FORMAT = 2  # of the files; a reader refuses what it does not know
+READS = (1, 2)  # 1 knows no members that read only some features
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,18 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Member:
-    """A fitted algorithm inside a model, and the recipe that feeds it."""
+    """A fitted algorithm inside a model, the recipe that feeds it, and the columns of the matrix that it reads."""
 
     name: str
     algorithm: str
     params: Json
     recipe: str
     fitted: Fitted
+    features: tuple[int, ...] | None = None  # ascending; all when None
+
+    def predict(self, fed: Batch) -> np.ndarray:
+        """Return prediction_NK for what the recipe made."""
+        return self.fitted.predict(fed if self.features is None else fed.of_features(self.features))
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Model:
         for member in self.members:
             if member.recipe not in fed:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
-        prediction_MNK: np.ndarray = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
+        prediction_MNK: np.ndarray = np.stack([member.predict(fed[member.recipe]) for member in self.members])
         if self.combination is None:
             only: np.ndarray = prediction_MNK[0]
             return only
@@ -166,6 +172,7 @@ class Model:
                     "algorithm": member.algorithm,
                     "params": member.params,
                     "recipe": member.recipe,
+                    "features": None if member.features is None else list(member.features),
                     "facts": dict(member.fitted.facts),
                 }
                 for member in self.members
@@ -199,10 +206,10 @@ class Model:
         try:
             described = json.loads(content["model.json"])
             profile = Profile.from_json(json.loads(content["profile.json"]))
-            if described["format"] != FORMAT:
+            if described["format"] not in READS:
                 raise ArtifactFault.at(
                     "model.json",
-                    f"has format {described['format']}, this version reads {FORMAT}",
+                    f"has format {described['format']}, this version reads {' and '.join(map(str, READS))}",
                     "install the version of assay that wrote it",
                 )
             recipes = {
@@ -215,6 +222,7 @@ class Model:
                     entry["params"],
                     entry["recipe"],
                     _load(entry, _under(content, f"members/{index}")),
+                    _features(entry.get("features")),
                 )
                 for index, entry in enumerate(described["members"])
             )
@@ -251,6 +259,15 @@ def _load(entry: Json, files: Files) -> Fitted:
         _known_import(entry["algorithm"])
     fitted: Fitted = catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]).load(files)
     return fitted
+
+
+def _features(listed: list[int] | None) -> tuple[int, ...] | None:
+    if listed is None:
+        return None
+    whole = all(type(index) is int and index >= 0 for index in listed)
+    if not listed or not whole or listed != sorted(set(listed)):
+        raise ValueError("the features of a member are not column numbers in ascending order")
+    return tuple(listed)
 
 
 def _known_import(key: str) -> None:

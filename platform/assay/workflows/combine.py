@@ -11,10 +11,11 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines.fleet import Failure, Fleet, Task, predictions_of
 from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.growing import Ground
 from assay.engines.trial import algorithm_of, fit_fold
 from assay.evaluation.bootstrap import gain_interval, interval, row_counts
 from assay.evaluation.leaderboard import Entry, ranked
-from assay.parts import Evidence, Learned, Metric
+from assay.parts import Evidence, Json, Learned, Metric
 from assay.seeds import child
 from assay.spec import PartSpec
 from assay.store.runs import Run
@@ -32,6 +33,7 @@ class Combined:
 
     task: Task
     learned: Learned
+    folds: tuple[Learned, ...] = ()  # what it learned without each fold
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,15 @@ def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Bat
     names = tuple(record.name for record in complete)
     evidence = Evidence(names, prediction_MNK[:, held_N], batch.label_N[held_N], plan.fold_N[held_N], task, plan.metric)
     gain_M = np.array([plan.metric.gain(plan.metric.score(evidence.y_N, p_NK)) for p_NK in evidence.prediction_MNK])
+    evidence = replace(evidence, learners=tuple(_learner_of(record) for record in complete))
     return members_at(evidence, np.argsort(-gain_M, kind="stable").tolist())
+
+
+def _learner_of(record: TrialRecord) -> tuple[str, Json]:
+    """Return the algorithm of a trial, and its settings with what the fits on the folds settled."""
+    key = record.proposal.algorithm
+    settled = algorithm_of(key, record.proposal.params).settled(tuple(fold.facts for fold in record.folds))
+    return key, settled.params.model_dump(mode="json", exclude_unset=True)
 
 
 def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
@@ -66,6 +76,7 @@ def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
         evidence,
         names=tuple(evidence.names[place] for place in places),
         prediction_MNK=evidence.prediction_MNK[list(places)],
+        learners=tuple(evidence.learners[place] for place in places if evidence.learners),
     )
 
 
@@ -88,6 +99,7 @@ def judge(
     task: TaskWord,
     fleet: Fleet,
     tell: Tell,
+    ground: Ground,
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
     evidence = evidence_of(records, run, plan, batch, task)
@@ -103,16 +115,17 @@ def judge(
     ]
     costs = {row.name: row for row in rows}
     ensembles: dict[str, Combined] = {}
-    if len(given.names) > 1 and specs:
-        found = _learn(specs, given, plan, fleet, tell)
+    wanted = [spec for spec in specs if len(given.names) >= (1 if _grows(spec) else 2)]
+    if wanted:
+        found = _learn(wanted, given, plan, fleet, tell, ground)
         for name, (combined, prediction_NK) in found.items():
             ensembles[name] = combined
+            entry = scored.entry(name, EntryKind.ENSEMBLE, prediction_NK)
+            if combined.task.part.grows:
+                rows.append(_grown_entry(entry, combined))
+                continue
             used = combined.task.part.used(combined.learned, len(given.names))
-            rows.append(
-                _ensemble_entry(
-                    scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), [costs[given.names[place]] for place in used]
-                )
-            )
+            rows.append(_ensemble_entry(entry, [costs[given.names[place]] for place in used]))
     entries = scored.with_gaps(ranked([*rows, baseline], plan.metric))
     return Board(tuple(entries), trials, ensembles, given.names)
 
@@ -176,12 +189,29 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
     )
 
 
+def _grows(spec: PartSpec) -> bool:
+    return bool(catalog.find(Shelf.ENSEMBLES, spec.name).grows)
+
+
+def _grown_entry(entry: Entry, combined: Combined) -> Entry:
+    """Return the row of an ensemble that fitted its own members: each is listed by its learner."""
+    return replace(
+        entry,
+        fit_s=float(np.mean([sum(member.fit_s for member in fold.grown) for fold in combined.folds])),
+        predict_us_per_row=float(
+            np.mean([sum(member.predict_us_per_row for member in fold.grown) for fold in combined.folds])
+        ),
+        num_rows=max(member.num_rows for fold in combined.folds for member in fold.grown),
+        members=tuple(member.name for member in combined.learned.grown),
+    )
+
+
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell, ground: Ground
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
     tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
-    outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
+    outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"), ground)
     found: dict[str, tuple[Combined, np.ndarray]] = {}
     stride = plan.num_folds + 1
     for place, spec in enumerate(specs):
@@ -191,18 +221,16 @@ def _learn(
         if failures:
             tell("ensemble", {"name": name, "failed": failures[0]})
             continue
-        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given)
-        whole = learned[-1]
-        assert isinstance(whole, Learned)
-        found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
+        *folds, whole = [outcome for outcome in learned if isinstance(outcome, Learned)]
+        prediction_NK = _out_of_fold(tasks[place * stride], folds, given)
+        found[name] = (Combined(tasks[(place + 1) * stride - 1], whole, tuple(folds)), prediction_NK)
         tell("ensemble", {"name": name, "score": float(plan.metric.score(given.y_N, prediction_NK))})
     return found
 
 
-def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Evidence) -> np.ndarray:
+def _out_of_fold(task: Task, learned: Sequence[Learned], given: Evidence) -> np.ndarray:
     prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
     for fold, state in enumerate(learned):
-        assert isinstance(state, Learned)
         held_N = given.fold_N == fold
         prediction_NK[held_N] = predictions_of(task, state, given.prediction_MNK[:, held_N])
     return prediction_NK

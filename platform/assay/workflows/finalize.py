@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Batch
-from assay.engines.fleet import Fleet, Refit
+from assay.engines.fleet import Fleet, Refit, judged
 from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.growing import Ground
 from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.leaderboard import Entry
 from assay.model import Combination, Member, Model, Recipe
@@ -24,7 +25,7 @@ from assay.store.runs import Run
 from assay.store.verify import verify
 from assay.vocabulary import EntryKind, Shelf, Task
 from assay.workflows import choices
-from assay.workflows.combine import Board
+from assay.workflows.combine import Board, Combined
 from assay.workflows.prepare import Prepared, Rows
 
 NUM_TEST_RESAMPLES = 500
@@ -58,28 +59,41 @@ def probe_rows(rows: Rows) -> pa.Table:
     return rows.test if rows.test.num_rows else rows.train.slice(0, PROBE_ROWS)
 
 
+def probe_batch(experiment: Experiment, rows: Rows) -> Batch:
+    """Return the first of the rows that prove a model, as canonical columns."""
+    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
+    return kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
+
+
+def ground_for(
+    experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, batches: Mapping[str, Batch]
+) -> Ground:
+    """Return what ensembles that fit their own members fit them on, and what these must predict to be proven."""
+    probe = probe_batch(experiment, rows)
+    return Ground(
+        prepared.refs,
+        plan.recipe_of,
+        {algorithm: len(batches[recipe].features) for algorithm, recipe in plan.recipe_of.items()},
+        {name: recipe.apply(probe) for name, recipe in prepared.recipes.items()},
+        next(iter(batches.values())).label_N,
+        plan.fold_N,
+        plan.split,
+    )
+
+
 def build(
     board: Board, experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, fleet: Fleet, run: Run, tell: Tell
 ) -> Built:
     """Fit the winner's members on all training rows, in parallel actors, and put the model together."""
     chosen = winner(board, plan.metric)
     combined = board.ensembles.get(chosen.name)
-    names = [chosen.name]
-    if combined is not None:
-        names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
-    tell("refit", {"members": names})
-    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
-    probe = kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
-    orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
-    fitted = fleet.refit(orders, prepared.refs)
-    members = tuple(
-        Member(name, order.algorithm, found.params, order.recipe, found.sealed)
-        for name, order, found in zip(names, orders, fitted, strict=True)
-    )
-    prediction_nK, combination = fitted[0].prediction_nK, None
+    if combined is not None and combined.task.part.grows:
+        members, prediction_MnK = _grown(combined, plan)
+    else:
+        members, prediction_MnK = _refitted(board, chosen, experiment, plan, rows, prepared, fleet, tell)
+    prediction_nK, combination = prediction_MnK[0], None
     if combined is not None:
         combination = Combination(combined.task.key, combined.task.params, combined.learned)
-        prediction_MnK = np.stack([found.prediction_nK for found in fitted])
         prediction_nK = combination.part.combine(combined.learned, prediction_MnK)
     recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
     card = {
@@ -92,6 +106,45 @@ def build(
     }
     model = Model(experiment.kind or "tabular", rows.profile, recipes, members, combination, card)
     return Built(model, prediction_nK)
+
+
+Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
+
+
+def _grown(combined: Combined, plan: Plan) -> Proven:
+    """Return the members that were fitted on all training rows when the ensemble learned from them."""
+    grown = combined.learned.grown
+    members = []
+    for place, one in enumerate(grown):
+        assert one.fitted is not None, "the ensemble learned from all rows"
+        name, recipe = f"{one.name} ({place + 1} of {len(grown)})", plan.recipe_of[one.algorithm]
+        members.append(Member(name, one.algorithm, one.params, recipe, one.fitted, one.features))
+    return tuple(members), judged(combined.learned)
+
+
+def _refitted(
+    board: Board,
+    chosen: Entry,
+    experiment: Experiment,
+    plan: Plan,
+    rows: Rows,
+    prepared: Prepared,
+    fleet: Fleet,
+    tell: Tell,
+) -> Proven:
+    """Fit the trials that the winner needs on all training rows."""
+    combined, names = board.ensembles.get(chosen.name), [chosen.name]
+    if combined is not None:
+        names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
+    tell("refit", {"members": names})
+    probe = probe_batch(experiment, rows)
+    orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
+    fitted = fleet.refit(orders, prepared.refs)
+    members = tuple(
+        Member(name, order.algorithm, found.params, order.recipe, found.sealed)
+        for name, order, found in zip(names, orders, fitted, strict=True)
+    )
+    return members, np.stack([found.prediction_nK for found in fitted])
 
 
 def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch) -> Refit:
