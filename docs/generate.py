@@ -234,7 +234,7 @@ A row of the leaderboard. All scores are out of fold: each training row is judge
 | `fit_s` | mean seconds of a fit on one fold; for an ensemble the sum over its members |
 | `predict_us_per_row` | microseconds to predict one row |
 | `num_rows` | training rows of a fit; fewer than there are where an algorithm caps them |
-| `members` | trials that an ensemble joins |
+| `members` | trials that an ensemble joins; of one that fits its own members, the learner of each |
 | `note` | what else must be said, such as that rows were sampled |
 | `params` | settings of a trial |
 

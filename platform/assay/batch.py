@@ -45,6 +45,11 @@ class Column:
     packed: tuple[Feature, ...] = ()  # of a finished matrix: its D features, each of its own meaning; no step takes it
     view_of: str = ""  # the column that this one shows in another way, for the steps that ask for views
 
+    def of(self, index_d: Sequence[int]) -> Column:
+        """Return the meaning of some of the D features."""
+        features = tuple(self.features[index] for index in index_d) if self.features else ()
+        return replace(self, features=features, packed=tuple(self.packed[index] for index in index_d if self.packed))
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -97,6 +102,25 @@ class Batch:
         kept = {name: array for name, array in self.columns.items() if name not in without}
         known = {name: column for name, column in self.meaning.items() if name not in without}
         return replace(self, columns={**kept, **columns}, meaning={**known, **meaning})
+
+    def of_features(self, index_f: Sequence[int]) -> Batch:
+        """Return a batch whose matrix has only the columns at `index_f` (ascending) of this one's.
+
+        Raises:
+            IndexError: the matrix does not have such a column.
+        """
+        columns, meaning, first = {}, {}, 0
+        for name, array in self.columns.items():
+            width = 1 if array.ndim == 1 else array.shape[1]
+            kept = [index - first for index in index_f if first <= index < first + width]
+            first += width
+            if not kept:
+                continue
+            columns[name] = array if array.ndim == 1 else np.take(array, kept, axis=1)
+            meaning[name] = self.meaning[name].of(kept) if array.ndim == 2 else self.meaning[name]
+        if len(index_f) and not 0 <= min(index_f) <= max(index_f) < first:
+            raise IndexError(f"columns {min(index_f)} to {max(index_f)} of a matrix with {first}")
+        return replace(self, columns=columns, meaning=meaning)
 
     def names(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the columns of these kinds, in order, without views and finished matrices."""

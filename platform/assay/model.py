@@ -24,6 +24,7 @@ from assay.vocabulary import Shelf, Task
 
 FORMAT = 2  # of the files; a reader refuses what it does not know
 OWN_STEPS = "steps.json"  # among a member's files: the steps that were learned with it
+READS = (1, 2)  # 1 knows no members that read only some features
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,21 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Member:
-    """A fitted algorithm inside a model, and the recipe that feeds it; members of one name are averaged."""
+    """A fitted algorithm inside a model, the recipe that feeds it, and the columns of the matrix that it reads.
+
+    Members of one name are averaged.
+    """
 
     name: str
     algorithm: str
     params: Json
     recipe: str
     fitted: Fitted
+    features: tuple[int, ...] | None = None  # ascending; all when None
+
+    def predict(self, fed: Batch) -> np.ndarray:
+        """Return prediction_NK for what the recipe made."""
+        return self.fitted.predict(fed if self.features is None else fed.of_features(self.features))
 
 
 @dataclass(frozen=True)
@@ -197,7 +206,7 @@ class Model:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
         said: dict[str, list[np.ndarray]] = {}
         for member in self.members:
-            said.setdefault(member.name, []).append(member.fitted.predict(fed[member.recipe]))
+            said.setdefault(member.name, []).append(member.predict(fed[member.recipe]))
         prediction_MNK: np.ndarray = np.stack([np.mean(found, axis=0) for found in said.values()])
         if self.combination is None:
             only: np.ndarray = prediction_MNK[0]
@@ -236,6 +245,7 @@ class Model:
                     "algorithm": member.algorithm,
                     "params": member.params,
                     "recipe": member.recipe,
+                    "features": None if member.features is None else list(member.features),
                     "facts": dict(member.fitted.facts),
                 }
                 for member in self.members
@@ -269,10 +279,10 @@ class Model:
         try:
             described = json.loads(content["model.json"])
             profile = Profile.from_json(json.loads(content["profile.json"]))
-            if described["format"] != FORMAT:
+            if described["format"] not in READS:
                 raise ArtifactFault.at(
                     "model.json",
-                    f"has format {described['format']}, this version reads {FORMAT}",
+                    f"has format {described['format']}, this version reads {' and '.join(map(str, READS))}",
                     "install the version of assay that wrote it",
                 )
             recipes = {
@@ -285,6 +295,7 @@ class Model:
                     entry["params"],
                     entry["recipe"],
                     _load(entry, _under(content, f"members/{index}")),
+                    _features(entry.get("features")),
                 )
                 for index, entry in enumerate(described["members"])
             )
@@ -332,6 +343,15 @@ def loaded(algorithm: Algorithm, files: Files) -> Fitted:
     if OWN_STEPS not in files:
         return fitted
     return WithSteps(tuple(StepState(**step) for step in json.loads(files[OWN_STEPS])), fitted)
+
+
+def _features(listed: list[int] | None) -> tuple[int, ...] | None:
+    if listed is None:
+        return None
+    whole = all(type(index) is int and index >= 0 for index in listed)
+    if not listed or not whole or listed != sorted(set(listed)):
+        raise ValueError("the features of a member are not column numbers in ascending order")
+    return tuple(listed)
 
 
 def _known_import(key: str) -> None:

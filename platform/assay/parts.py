@@ -7,7 +7,7 @@ of other parts. Contract tests read the shelves and hold every part to what is w
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -175,6 +175,7 @@ class Algorithm(Part):
     cost: ClassVar[float] = 1.0  # rough seconds of one core for 10,000 rows x 20 features and two classes
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
+    weighable: ClassVar[bool] = True  # whether it learns from `Batch.weight_N`
 
     def warm(self) -> None:
         """Import the libraries that fitting, loading and predicting take, so that no fit is timed with it."""
@@ -216,11 +217,16 @@ class Evidence:
     fold_N: np.ndarray
     task: Task
     metric: Metric
+    learners: tuple[tuple[str, Json], ...] = ()  # of each member: its algorithm and the settings of a fit on all rows
+    num_features: Mapping[str, int] = field(default_factory=dict)  # columns of an algorithm's matrix, if `grows`
 
     def rows(self, mask_N: np.ndarray) -> Evidence:
         """Return the evidence on some rows only."""
-        return Evidence(
-            self.names, self.prediction_MNK[:, mask_N], self.y_N[mask_N], self.fold_N[mask_N], self.task, self.metric
+        return replace(
+            self,
+            prediction_MNK=self.prediction_MNK[:, mask_N],
+            y_N=self.y_N[mask_N],
+            fold_N=self.fold_N[mask_N],
         )
 
 
@@ -241,23 +247,81 @@ class Fit:
     seed: int
 
 
-Job = Call | Fit
+@dataclass(frozen=True, eq=False)
+class Grow:
+    """A job: fit an algorithm on the training rows themselves, as a member of the ensemble; its result is a `Grown`.
+
+    Arrays of length N are about the rows of the evidence, in its order.
+    """
+
+    algorithm: str
+    params: Json
+    seed: int
+    row_n: np.ndarray | None = None  # positions of the rows to learn from, with repetition; all when None
+    feature_n: np.ndarray | None = None  # columns of the algorithm's matrix, ascending; all when None
+    weight_N: np.ndarray | None = None
+    target_N: np.ndarray | None = None  # numbers to learn in place of the label
+    name: str = ""  # on the leaderboard: the trial whose learner it is; the algorithm's key when empty
+    quiet: bool = False  # the ensemble does without the member's predictions for the rows that it knows
+
+
+Job = Call | Fit | Grow
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A member that was fitted for an ensemble: what was ordered, without its arrays, and what came of it.
+
+    The driver fills in the last fields once the generator has ended, which never sees them: nothing of what it
+    learns may depend on rows that it may not know, or on measured time.
+    """
+
+    name: str
+    algorithm: str
+    params: Json
+    features: tuple[int, ...] | None
+    prediction_NK: np.ndarray  # float32, for the rows of the evidence; none of them when the order was quiet
+    number: int = 0  # in the order in which members were asked for
+    fitted: Fitted | None = None  # sealed; only where the ensemble learned from all rows
+    judged_nK: np.ndarray | None = None  # for the fold that was left out, or else for the rows that prove the model
+    fit_s: float = 0.0
+    predict_us_per_row: float = 0.0
+    num_rows: int = 0
+
+    def without_predictions(self) -> Grown:
+        """Return it without its largest array."""
+        return replace(self, prediction_NK=np.zeros((0, self.prediction_NK.shape[1]), np.float32))
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What an ensemble learned: plain numbers, and fitted models by name."""
+    """What an ensemble learned: plain numbers, fitted models by name, and the members that it had fitted, in order."""
 
     values: Json = field(default_factory=dict)
     models: Mapping[str, tuple[Fit, Fitted]] = field(default_factory=dict)
+    grown: tuple[Grown, ...] = ()
 
 
 class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
-    It does no input or output and knows no actors. `engines/fleet.py` is its only driver: it runs the jobs of one
-    round in parallel.
+    It does no input or output and knows no actors. `engines/fleet.py` is its driver: it runs the jobs of one round in
+    parallel.
+
+    One that `grows` joins no trials: its members are fitted for it on training rows (`Grow`). Its evidence is about
+    every training row that it may learn from, and has no predictions of trials: M is 0.
     """
+
+    grows: ClassVar[bool] = False
+
+    def learners(self, task: Task) -> Sequence[str]:
+        """Return the keys of the algorithms that its settings name as learners of members.
+
+        Raises:
+            SpecFault: one is not for the task, is not installed or cannot do what is asked of it, or its settings are
+                wrong; places are within the ensemble's own entry, such as `params.learner`.
+        """
+        return ()
 
     def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
         """Yield lists of jobs, receive the list of their results, return what was learned."""
@@ -268,7 +332,10 @@ class Ensemble(Part):
         raise NotImplementedError
 
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
-        """Return prediction_NK from the members' predictions on any rows; pure, the server runs it."""
+        """Return prediction_NK from the members' predictions on any rows; pure, the server runs it.
+
+        The members are those that `used` names, or those in `Learned.grown`; a loaded model has the values only.
+        """
         raise NotImplementedError
 
     def used(self, learned: Learned, num_members: int) -> list[int]:

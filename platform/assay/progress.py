@@ -90,7 +90,8 @@ class Progress:
 
     def _refit(self, data: Mapping[str, Any]) -> str:
         count = len(data["members"])
-        return f"fitting {count} member{'s' * (count > 1)} on all training rows: {', '.join(data['members'])}"
+        how = "fitting {} on all training rows" if data["fit"] == "all_rows" else "taking up the folds' models of {}"
+        return how.format(f"{count} member{'s' * (count > 1)}") + f": {', '.join(data['members'])}"
 
     def _packed(self, data: Mapping[str, Any]) -> str:
         return "packed; a fresh process predicts the same"

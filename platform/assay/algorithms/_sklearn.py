@@ -35,7 +35,6 @@ class SklearnAlgorithm(Algorithm):
 
     makes: ClassVar[tuple[str, ...]]  # class names that `estimator` may return
     trusted: ClassVar[tuple[str, ...]] = ()  # every type of scikit-learn that its files hold
-    weighable: ClassVar[bool] = True  # whether it can learn from weighted rows
 
     def warm(self) -> None:
         """Import scikit-learn and skops."""

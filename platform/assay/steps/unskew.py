@@ -45,29 +45,40 @@ class Unskew(Step):
 
     def _law(self, x):
         from scipy.stats import norm, skew, yeojohnson_normmax
-        if len(np.unique(x)) < MIN_DISTINCT or abs(skew(x)) < self.params.min_skew: return None
+
+        if len(np.unique(x)) < MIN_DISTINCT or abs(skew(x)) < self.params.min_skew:
+            return None
         if self.params.to == "normal":
             p = np.linspace(0, 1, NUM_KNOTS)
             q = np.quantile(x, p)
-            z = norm.ppf(np.clip(p, 1e-3, 1-1e-3))
+            z = norm.ppf(np.clip(p, 1e-3, 1 - 1e-3))
             u, inv = np.unique(q, return_inverse=True)
             zz = np.bincount(inv, z) / np.bincount(inv)
             return {"x": u.tolist(), "z": zz.tolist()}
-        lo, mid, hi = np.quantile(x, [.25, .5, .75]); s = hi - lo or np.std(x)
-        if self.params.to == "asinh": return {"mid": mid, "s": s/2}
+        lo, mid, hi = np.quantile(x, [0.25, 0.5, 0.75])
+        s = hi - lo or np.std(x)
+        if self.params.to == "asinh":
+            return {"mid": mid, "s": s / 2}
         lam = float(yeojohnson_normmax((x - mid) / s))
         return {"mid": mid, "s": s, "lam": lam}
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         from scipy.stats import yeojohnson
+
         columns = {}
         for name, laws in state.items():
-            x = batch.columns[name]; out = np.array(x, float).reshape(len(batch), -1)
+            x = batch.columns[name]
+            out = np.array(x, float).reshape(len(batch), -1)
             for d, law in enumerate(laws):
-                if law is None: continue
-                c = out[:, d]; ok = ~np.isnan(c)
-                if "x" in law: c[ok] = np.interp(c[ok], law["x"], law["z"])
-                elif "lam" in law: c[ok] = yeojohnson((c[ok] - law["mid"]) / law["s"], law["lam"])
-                else: c[ok] = np.arcsinh((c[ok] - law["mid"]) / law["s"])
+                if law is None:
+                    continue
+                c = out[:, d]
+                ok = ~np.isnan(c)
+                if "x" in law:
+                    c[ok] = np.interp(c[ok], law["x"], law["z"])
+                elif "lam" in law:
+                    c[ok] = yeojohnson((c[ok] - law["mid"]) / law["s"], law["lam"])
+                else:
+                    c[ok] = np.arcsinh((c[ok] - law["mid"]) / law["s"])
             columns[name] = out.reshape(x.shape)
         return batch.with_columns(columns, {name: batch.meaning[name] for name in columns})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -142,7 +144,22 @@ def ensembles_for(experiment: Experiment, task: Task) -> list[PartSpec]:
         if task not in catalog.find(Shelf.ENSEMBLES, spec.name).tasks
     ]
     raise_all(SpecFault, faults)
+    raise_all(SpecFault, _learner_faults(experiment.ensembles, task))
     return list(experiment.ensembles)
+
+
+def _learner_faults(ensembles: Sequence[PartSpec], task: Task) -> Iterator[Fault]:
+    for index, spec in enumerate(ensembles):
+        try:
+            catalog.make(Shelf.ENSEMBLES, spec.name, spec.params).learners(task)
+        except SpecFault as error:
+            yield from (replace(fault, place=f"ensembles[{index}].{fault.place}") for fault in error.faults)
+
+
+def learners_for(experiment: Experiment, task: Task) -> list[str]:
+    """Return the algorithms that ensembles name as learners of members, which need not be among the trials."""
+    parts = [catalog.make(Shelf.ENSEMBLES, spec.name, spec.params) for spec in ensembles_for(experiment, task)]
+    return sorted({key for part in parts for key in part.learners(task)})
 
 
 def candidates_for(algorithms: list[PartSpec]) -> tuple[Candidate, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,10 +12,11 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines.fleet import Failure, Fleet, Task, predictions_of
 from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.growing import Ground
 from assay.engines.trial import algorithm_of, fit_fold
 from assay.evaluation.bootstrap import gain_interval, interval, row_counts
 from assay.evaluation.leaderboard import Entry, ranked
-from assay.parts import Evidence, Learned, Metric
+from assay.parts import Evidence, Json, Learned, Metric
 from assay.seeds import child
 from assay.spec import PartSpec
 from assay.store.runs import Run
@@ -32,6 +34,7 @@ class Combined:
 
     task: Task
     learned: Learned
+    folds: tuple[Learned, ...] = ()  # what it learned without each fold
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Bat
     parts_n = plan.folds.parts_n(plan.seed)
     evidence = Evidence(names, prediction_MNK, batch.label_N[judged_N], parts_n, task, plan.metric)
     gain_M = np.array([plan.metric.gain(plan.metric.score(evidence.y_N, p_NK)) for p_NK in evidence.prediction_MNK])
+    evidence = replace(evidence, learners=tuple(_learner_of(record) for record in complete))
     return members_at(evidence, np.argsort(-gain_M, kind="stable").tolist())
 
 
@@ -61,12 +65,20 @@ def _said(record: TrialRecord, run: Run, plan: Plan) -> np.ndarray:
     return plan.folds.joined([run.read_arrays(name)["prediction"] for name in names])
 
 
+def _learner_of(record: TrialRecord) -> tuple[str, Json]:
+    """Return the algorithm of a trial, and its settings with what the fits on the folds settled."""
+    key = record.proposal.algorithm
+    settled = algorithm_of(key, record.proposal.params).settled(tuple(fold.facts for fold in record.folds))
+    return key, settled.params.model_dump(mode="json", exclude_unset=True)
+
+
 def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
     """Return the evidence of some members, in that order."""
     return replace(
         evidence,
         names=tuple(evidence.names[place] for place in places),
         prediction_MNK=evidence.prediction_MNK[list(places)],
+        learners=tuple(evidence.learners[place] for place in places if evidence.learners),
     )
 
 
@@ -89,6 +101,7 @@ def judge(
     task: TaskWord,
     fleet: Fleet,
     tell: Tell,
+    ground: Ground,
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
     evidence = evidence_of(records, run, plan, batch, task)
@@ -104,16 +117,17 @@ def judge(
     ]
     costs = {row.name: row for row in rows}
     ensembles: dict[str, Combined] = {}
-    if len(given.names) > 1 and specs:
-        found = _learn(specs, given, plan, fleet, tell)
+    wanted = [spec for spec in specs if len(given.names) >= (1 if _grows(spec) else 2)]
+    if wanted:
+        found = _learn(wanted, given, plan, fleet, tell, ground)
         for name, (combined, prediction_NK) in found.items():
             ensembles[name] = combined
+            entry = scored.entry(name, EntryKind.ENSEMBLE, prediction_NK)
+            if combined.task.part.grows:
+                rows.append(_grown_entry(entry, combined))
+                continue
             used = combined.task.part.used(combined.learned, len(given.names))
-            rows.append(
-                _ensemble_entry(
-                    scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), [costs[given.names[place]] for place in used]
-                )
-            )
+            rows.append(_ensemble_entry(entry, [costs[given.names[place]] for place in used]))
     entries = scored.with_gaps(ranked([*rows, baseline], plan.metric))
     return Board(tuple(entries), trials, ensembles, given.names)
 
@@ -176,37 +190,58 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
     )
 
 
+def _grows(spec: PartSpec) -> bool:
+    return bool(catalog.find(Shelf.ENSEMBLES, spec.name).grows)
+
+
+def _grown_entry(entry: Entry, combined: Combined) -> Entry:
+    """Return the row of an ensemble that fitted its own members: each is listed by its learner."""
+    return replace(
+        entry,
+        fit_s=float(np.mean([sum(member.fit_s for member in fold.grown) for fold in combined.folds])),
+        predict_us_per_row=float(
+            np.mean([sum(member.predict_us_per_row for member in fold.grown) for fold in combined.folds])
+        ),
+        num_rows=max(member.num_rows for fold in combined.folds for member in fold.grown),
+        members=tuple(member.name for member in combined.learned.grown),
+    )
+
+
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell, ground: Ground
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    parts = np.unique(given.fold_N).tolist()
-    tasks = [Task(spec.name, spec.params, part) for spec in specs for part in (*parts, None)]
-    outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
+    judged_on = [_judged_on(spec, given, plan) for spec in specs]
+    tasks = [
+        Task(spec.name, spec.params, part)
+        for spec, fold_n in zip(specs, judged_on, strict=True)
+        for part in (*np.unique(fold_n).tolist(), None)
+    ]
+    outcomes = iter(zip(tasks, fleet.learn(tasks, given, child(plan.seed, "ensembles"), ground), strict=True))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
-    stride = len(parts) + 1
-    for place, spec in enumerate(specs):
+    for spec, fold_n in zip(specs, judged_on, strict=True):
         name = ensemble_name(spec)
-        learned = outcomes[place * stride : (place + 1) * stride]
-        failures = [outcome.reason for outcome in learned if isinstance(outcome, Failure)]
+        learned = list(itertools.islice(outcomes, len(np.unique(fold_n)) + 1))
+        failures = [outcome.reason for _, outcome in learned if isinstance(outcome, Failure)]
         if failures:
             tell("ensemble", {"name": name, "failed": failures[0]})
             continue
-        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given)
-        whole = learned[-1]
-        assert isinstance(whole, Learned)
-        found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
+        *folds, (task, whole) = [(task, outcome) for task, outcome in learned if isinstance(outcome, Learned)]
+        prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
+        for part, state in folds:
+            held_N = fold_n == part.without_fold
+            prediction_NK[held_N] = predictions_of(part, state, given.prediction_MNK[:, held_N])
+        found[name] = (Combined(task, whole, tuple(state for _, state in folds)), prediction_NK)
         tell("ensemble", {"name": name, "score": float(plan.metric.score(given.y_N, prediction_NK))})
     return found
 
 
-def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Evidence) -> np.ndarray:
-    prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
-    for part, state in zip(np.unique(given.fold_N), learned, strict=True):
-        assert isinstance(state, Learned)
-        held_N = given.fold_N == part
-        prediction_NK[held_N] = predictions_of(task, state, given.prediction_MNK[:, held_N])
-    return prediction_NK
+def _judged_on(spec: PartSpec, given: Evidence, plan: Plan) -> np.ndarray:
+    """Return the part of each row in which an ensemble is judged on it.
+
+    One that fits members of its own is judged as trials are, on the folds; a holdout has but one.
+    """
+    return np.zeros_like(given.fold_N) if _grows(spec) and plan.folds.per_repeat == 1 else given.fold_N
 
 
 def ensemble_name(spec: PartSpec) -> str:

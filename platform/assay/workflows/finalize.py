@@ -12,8 +12,9 @@ import pyarrow as pa
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.budget import SAFETY, Budget
-from assay.engines.fleet import Fleet, Kept, Refit
+from assay.engines.fleet import Fleet, Kept, Refit, judged
 from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
+from assay.engines.growing import Ground
 from assay.errors import SpecFault, did_you_mean
 from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.leaderboard import Entry
@@ -26,7 +27,7 @@ from assay.store.runs import Run
 from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf, Task
 from assay.workflows import choices
-from assay.workflows.combine import Board
+from assay.workflows.combine import Board, Combined
 from assay.workflows.prepare import Prepared, Rows
 
 NUM_TEST_RESAMPLES = 500
@@ -64,6 +65,9 @@ def _in_time(entries: Sequence[Entry], board: Board, plan: Plan, budget: Budget)
         return list(entries)
 
     def needed_s(entry: Entry) -> float:
+        combined = board.ensembles.get(entry.name)
+        if combined is not None and combined.task.part.grows:
+            return PROOF_S
         fit_s_M = [board.trials[name].fit_s for name in entry.members or (entry.name,)]
         return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots) + PROOF_S
 
@@ -90,36 +94,48 @@ def probe_rows(rows: Rows) -> pa.Table:
     return rows.test if rows.test.num_rows else rows.train.slice(0, PROBE_ROWS)
 
 
-def build(
-    chosen: Entry,
-    board: Board,
-    experiment: Experiment,
-    plan: Plan,
-    rows: Rows,
-    prepared: Prepared,
-    fleet: Fleet,
-    run: Run,
-    tell: Tell,
-) -> Built:
-    """Fit the winner's members on all training rows, or take up their folds' models, and put the model together."""
-    combined = board.ensembles.get(chosen.name)
-    names = [chosen.name]
-    if combined is not None:
-        names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
-    tell("refit", {"members": names})
+def probe_batch(experiment: Experiment, rows: Rows) -> Batch:
+    """Return the first of the rows that prove a model, as canonical columns."""
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
-    probe = kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
-    if plan.keeps_models:
-        taken = fleet.take_up([_kept(board.trials[name], plan, prepared.recipes, probe, run) for name in names])
-    else:
-        orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
-        taken = [[found] for found in fleet.refit(orders, prepared.refs)]
-    members = tuple(
-        Member(name, board.trials[name].proposal.algorithm, one.params, _recipe(board.trials[name], plan), one.sealed)
-        for name, found in zip(names, taken, strict=True)
-        for one in found
+    return kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
+
+
+def ground_for(
+    experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, batches: Mapping[str, Batch]
+) -> Ground:
+    """Return what ensembles that fit their own members fit them on, and what these must predict to be proven."""
+    probe = probe_batch(experiment, rows)
+    return Ground(
+        prepared.refs,
+        plan.recipe_of,
+        {algorithm: len(batches[recipe].features) for algorithm, recipe in plan.recipe_of.items()},
+        {name: recipe.apply(probe) for name, recipe in prepared.recipes.items()},
+        next(iter(batches.values())).label_N,
+        plan.folds,
     )
-    prediction_MnK = np.stack([np.mean([one.prediction_nK for one in found], axis=0) for found in taken])
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What it takes to make a model from a row of the leaderboard."""
+
+    experiment: Experiment
+    plan: Plan
+    rows: Rows
+    prepared: Prepared
+    fleet: Fleet
+    run: Run
+    tell: Tell
+
+
+def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
+    """Fit the winner's members on all training rows, or take up what was fitted before, and put the model together."""
+    experiment, rows, prepared = shop.experiment, shop.rows, shop.prepared
+    combined = board.ensembles.get(chosen.name)
+    if combined is not None and combined.task.part.grows:
+        members, prediction_MnK = _grown(combined, shop.plan)
+    else:
+        members, prediction_MnK = _members(chosen, board, shop)
     prediction_nK, combination = prediction_MnK[0], None
     if combined is not None:
         combination = Combination(combined.task.key, combined.task.params, combined.learned)
@@ -127,7 +143,7 @@ def build(
     recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
     card = {
         "experiment": experiment.experiment,
-        "run": run.id,
+        "run": shop.run.id,
         "winner": chosen.name,
         "seed": experiment.seed,
         "metric": choices.metric_key(experiment, rows.profile.label.task),
@@ -135,6 +151,41 @@ def build(
     }
     model = Model(experiment.kind or "tabular", rows.profile, recipes, members, combination, card)
     return Built(model, prediction_nK)
+
+
+Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
+
+
+def _grown(combined: Combined, plan: Plan) -> Proven:
+    """Return the members that were fitted on all training rows when the ensemble learned from them."""
+    grown = combined.learned.grown
+    members = []
+    for place, one in enumerate(grown):
+        assert one.fitted is not None, "the ensemble learned from all rows"
+        name, recipe = f"{one.name} ({place + 1} of {len(grown)})", plan.recipe_of[one.algorithm]
+        members.append(Member(name, one.algorithm, one.params, recipe, one.fitted, one.features))
+    return tuple(members), judged(combined.learned)
+
+
+def _members(chosen: Entry, board: Board, shop: Workshop) -> Proven:
+    """Fit the trials that the winner needs on all training rows, or take up the models of their folds."""
+    plan, recipes = shop.plan, shop.prepared.recipes
+    combined, names = board.ensembles.get(chosen.name), [chosen.name]
+    if combined is not None:
+        names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
+    shop.tell("refit", {"members": names, "fit": "folds" if plan.keeps_models else "all_rows"})
+    trials, probe = [board.trials[name] for name in names], probe_batch(shop.experiment, shop.rows)
+    if plan.keeps_models:
+        made = shop.fleet.take_up([_kept(trial, plan, recipes, probe, shop.run) for trial in trials])
+    else:
+        orders = [_order(trial, plan, recipes, probe) for trial in trials]
+        made = [[found] for found in shop.fleet.refit(orders, shop.prepared.refs)]
+    members = tuple(
+        Member(trial.name, trial.proposal.algorithm, one.params, _recipe(trial, plan), one.sealed)
+        for trial, found in zip(trials, made, strict=True)
+        for one in found
+    )
+    return members, np.stack([np.mean([one.prediction_nK for one in found], axis=0) for found in made])
 
 
 def _recipe(record: TrialRecord, plan: Plan) -> str:

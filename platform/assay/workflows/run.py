@@ -178,11 +178,13 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     records = search(plan, run, refs, tell, budget, max_concurrent)
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
+    prepared = Prepared(recipes, refs)
+    ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
     with Fleet(cluster.num_cpus(), plan.threads) as fleet, finalize.prover(records, plan.threads) as prover:
-        board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
+        board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell, ground)
         chosen = finalize.winner(board, plan, experiment.final.choose, budget)
-        prepared = Prepared(recipes, refs)
-        built = finalize.build(chosen, board, experiment, plan, rows, prepared, fleet, run, tell)
+        shop = finalize.Workshop(experiment, plan, rows, prepared, fleet, run, tell)
+        built = finalize.build(chosen, board, shop)
         result = _result(run, experiment, rows, plan, board, chosen.name, session)
         result["trials"] = {"counted": len(records), **_ends(records)}
         _write_replay(run, experiment, records, chosen.name)
@@ -227,7 +229,7 @@ def _logged(run: Run, tell: Tell) -> Tell:
 
 
 def _wanted(plan: Plan) -> set[str]:
-    return {catalog.find(Shelf.ALGORITHMS, candidate.key).wants for candidate in plan.candidates}
+    return {catalog.find(Shelf.ALGORITHMS, key).wants for key in plan.recipe_of}
 
 
 def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> Json:
@@ -245,10 +247,8 @@ def make_plan(experiment: Experiment, rows: Rows) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
-    recipe_of = {
-        candidate.key: recipe_for(catalog.find(Shelf.ALGORITHMS, candidate.key).wants, experiment)
-        for candidate in candidates
-    }
+    fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, task)
+    recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
         candidates,
         recipe_of,
