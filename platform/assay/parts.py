@@ -23,6 +23,7 @@ Files = Mapping[str, bytes]  # relative name -> content: how anything fitted is 
 Json = dict[str, Any]
 ALL_TASKS = frozenset(Task)
 CLASSIFICATION = frozenset({Task.BINARY, Task.MULTICLASS})
+COST_ROWS, COST_FEATURES = 10_000, 20  # the table that `Algorithm.cost` speaks of
 
 
 class Part:
@@ -151,7 +152,7 @@ class Algorithm(Part):
     wants: ClassVar[str] = "dense"  # "codes": category codes and NaN; "dense": one-hot, scaled, nothing missing
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
-    cost: ClassVar[float] = 1.0  # rough seconds for 10,000 rows x 20 features; orders the portfolio
+    cost: ClassVar[float] = 1.0  # rough seconds of one core for 10,000 rows x 20 features and two classes
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
 
@@ -166,6 +167,16 @@ class Algorithm(Part):
             ArtifactFault: the content is not what this algorithm writes.
         """
         raise NotImplementedError
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return rough seconds of one core for a fit of these rows with the defaults; 0 classes are regression.
+
+        Pure and never measured at run time, since what is tried first must not depend on the machine. Parts whose time
+        does not grow with rows times features override it. Rows above `row_cap` cost nothing.
+        """
+        rows = num_rows if cls.row_cap is None else min(num_rows, cls.row_cap)
+        return cls.cost * (rows / COST_ROWS) * (num_features / COST_FEATURES)
 
     def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
         """Return the algorithm for a last fit on all rows, given what the fits on the folds settled."""

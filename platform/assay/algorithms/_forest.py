@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from assay.algorithms._sklearn import SklearnAlgorithm
 from assay.batch import Batch
+from assay.parts import COST_FEATURES, COST_ROWS
 from assay.spec.spaces import Choice, Integer
 from assay.spec.strict import Strict
 
@@ -34,6 +36,13 @@ class Forest(SklearnAlgorithm):
         "max_features": Choice(("auto", "sqrt", 0.3, 0.5, 0.8, 1.0)),
         "num_trees": Choice((100, 200)),
     }
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return seconds: rows are sorted at each question, by the square root of the features or by most of them."""
+        tried = math.sqrt(num_features / COST_FEATURES) if num_classes else 2.0 * num_features / COST_FEATURES
+        depth = math.log(max(num_rows, 2)) / math.log(COST_ROWS)
+        return cls.cost * tried * depth * num_rows / COST_ROWS + 0.001 * cls.Params().num_trees
 
     def settings(self, batch: Batch, seed: int, threads: int) -> dict[str, Any]:
         """Return scikit-learn's names for our settings."""

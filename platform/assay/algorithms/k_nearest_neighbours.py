@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from assay.algorithms._sklearn import SklearnAlgorithm
 from assay.batch import Batch
+from assay.parts import COST_FEATURES, COST_ROWS
 from assay.spec.spaces import Choice, Integer
 from assay.spec.strict import Strict
 
@@ -33,8 +34,8 @@ class KNearestNeighbours(SklearnAlgorithm):
         weights: Literal["uniform", "distance"] = Field("distance", description="whether nearer rows count more")
         metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
 
-    row_cap = 50_000
-    cost = 0.08
+    row_cap: ClassVar[int] = 50_000
+    cost = 0.09
     space = {
         "num_neighbours": Integer(3, 100, log=True),
         "weights": Choice(("uniform", "distance")),
@@ -46,6 +47,12 @@ class KNearestNeighbours(SklearnAlgorithm):
         "sklearn.neighbors._regression.KNeighborsRegressor",
     )
     weighable = False
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return seconds: fitting is free, and the held-out rows are then compared with each of the rows."""
+        compared = num_rows / COST_ROWS * min(num_rows, cls.row_cap) / COST_ROWS
+        return cls.cost * compared * (0.8 + 0.2 * num_features / COST_FEATURES)
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the search for this task."""

@@ -22,7 +22,7 @@ class RandomForest(Forest):
         (40, 1)
     """
 
-    cost = 2.5
+    cost = 2.8
     portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5})
     makes = ("RandomForestClassifier", "RandomForestRegressor")
     trusted = (

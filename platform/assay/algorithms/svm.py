@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from assay.algorithms._sklearn import SklearnAlgorithm
 from assay.batch import Batch
+from assay.parts import COST_FEATURES
 from assay.spec.spaces import Choice, LogUniform
 from assay.spec.strict import Strict
 
@@ -40,7 +41,7 @@ class SupportVectorMachine(SklearnAlgorithm):
         )
         epsilon: float = Field(0.1, ge=0, le=10, description="regression: error that is free, in standard deviations")
 
-    row_cap = 5_000  # the kernel has rows x rows entries
+    row_cap: ClassVar[int] = 5_000  # the kernel has rows x rows entries
     cost = 1.0  # of its 5,000 rows
     space = {"C": LogUniform(1e-1, 1e2), "gamma": Choice(("scale", "auto")), "epsilon": LogUniform(1e-2, 0.5)}
     portfolio = ({}, {"C": 10.0})
@@ -55,6 +56,12 @@ class SupportVectorMachine(SklearnAlgorithm):
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.model_selection._split.StratifiedKFold",
     )
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return seconds: the kernel holds every pair of the rows up to the cap."""
+        rows = min(num_rows, cls.row_cap)
+        return cls.cost * (rows / cls.row_cap) ** 2 * (0.5 + 0.5 * num_features / COST_FEATURES)
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the machine for this task."""
