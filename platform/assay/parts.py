@@ -6,6 +6,7 @@ of other parts. Contract tests read the shelves and hold every part to what is w
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
@@ -174,11 +175,14 @@ class Algorithm(Part):
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
     cost: ClassVar[float] = 1.0  # rough seconds of one core for 10,000 rows x 20 features and two classes
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
+    libraries: ClassVar[tuple[str, ...]] = ()  # modules to import before the first fit
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
     weighable: ClassVar[bool] = True  # whether it learns from `Batch.weight_N`
 
     def warm(self) -> None:
-        """Import the libraries that fitting, loading and predicting take, so that no fit is timed with it."""
+        """Import what fitting, loading and predicting take, before a fit is timed or a model is waited for."""
+        for name in self.libraries:
+            importlib.import_module(name)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> Fitted:
         """Learn from every row of `batch` (label present, maybe weights); the same seed gives the same model."""

@@ -74,10 +74,7 @@ class Dense(Algorithm):
         {"num_blocks": 2, "dropout": 0.2, "batch_size": 256, "weight_decay": 0.1},  # twice the time; clean labels
     )
     cost = 2.0
-
-    def warm(self) -> None:
-        """Import torch."""
-        import assay.algorithms._network  # noqa: F401
+    libraries = ("assay.algorithms._network",)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedDense:
         """Learn from `batch`; the weights kept are those of the best pass on an inner slice of its rows."""

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from assay.algorithms._inner import inner_rows
+from assay.algorithms._boosted import Boosted
 from assay.algorithms._lightgbm_text import checked, trimmed
 from assay.batch import Batch
 from assay.errors import ArtifactFault
-from assay.parts import Algorithm, Files
+from assay.parts import Files
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
-from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind
 
 MODEL = "model.txt"
-UNJUDGED_TREES = 100  # trees when there are too few rows to find out
 
 
-class LightGBM(Algorithm):
+class LightGBM(Boosted):
     """Trees grown one after another, each on what the ones before got wrong, leaf by leaf on binned features.
 
     The number of trees is found on an inner slice of the rows given; `facts["num_trees"]` says it.
@@ -36,11 +34,9 @@ class LightGBM(Algorithm):
         [0, 1]
     """
 
-    class Params(Strict):
+    class Params(Boosted.Params):
         """Settings of the booster; names are LightGBM's where it has one."""
 
-        num_trees: int = Field(2_000, ge=1, le=100_000, description="trees of each class at most")
-        learning_rate: float = Field(0.05, gt=0, le=1, description="share of each tree that is added; smaller is finer")
         num_leaves: int = Field(31, ge=2, le=4_096, description="leaves of a tree at most")
         min_child_samples: int = Field(20, ge=1, le=100_000, description="training rows in a leaf at least")
         feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features that each tree may use")
@@ -54,12 +50,7 @@ class LightGBM(Algorithm):
         native_levels: int = Field(
             0, ge=0, le=10_000, description="categories up to this many levels are split as sets, others as numbers"
         )
-        early_stopping_rounds: int = Field(
-            50, ge=0, le=10_000, description="trees without gain on the inner slice before it stops; 0 grows all"
-        )
-        inner_fraction: float = Field(0.1, gt=0, le=0.5, description="share of the rows in the inner slice")
 
-    wants: ClassVar[str] = "codes"
     space = {
         "learning_rate": LogUniform(0.01, 0.2),
         "num_leaves": Integer(4, 256, log=True),
@@ -84,39 +75,23 @@ class LightGBM(Algorithm):
         {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_child_samples": 5},
     )
     cost = 1.0
-
-    def warm(self) -> None:
-        """Import LightGBM."""
-        import lightgbm  # noqa: F401
+    libraries = ("lightgbm",)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedLightGBM:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
         import lightgbm
 
         x_NF, y_N = batch.matrix(), batch.label_N
-        inner_N = self._inner(y_N, seed)
+        inner_N = self.inner(y_N, seed)
         learning = self._dataset(batch, x_NF, ~inner_N, None)
         settings = self._settings(batch.num_classes, seed, threads)
         if not inner_N.any():
-            num_trees = min(self.params.num_trees, UNJUDGED_TREES) if self.params.early_stopping_rounds else None
-            booster = lightgbm.train(settings, learning, num_trees or self.params.num_trees)
+            booster = lightgbm.train(settings, learning, self.unjudged_trees)
             return FittedLightGBM(booster, batch.num_classes, {"num_trees": float(booster.current_iteration())})
         judging = self._dataset(batch, x_NF, inner_N, learning)
         stop = lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
         booster = lightgbm.train(settings, learning, self.params.num_trees, [judging], callbacks=[stop])
         return FittedLightGBM(booster, batch.num_classes, {"num_trees": float(booster.best_iteration)})
-
-    def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
-        """Return it without early stopping, for as many trees as the folds found, and more for more rows.
-
-        The last fit also learns from the inner slice. A booster that sees 1 / (1 - inner_fraction) times the rows
-        bears about that many more trees before it starts to learn by heart.
-        """
-        found = [fact["num_trees"] for fact in facts if "num_trees" in fact]
-        if not found or not self.params.early_stopping_rounds:
-            return self
-        num_trees = round(float(np.mean(found)) / (1 - self.params.inner_fraction))
-        return LightGBM(self.params.model_copy(update={"num_trees": max(1, num_trees), "early_stopping_rounds": 0}))
 
     def load(self, files: Files) -> FittedLightGBM:
         """Read a model text, checked before LightGBM sees it.
@@ -134,17 +109,6 @@ class LightGBM(Algorithm):
         except lightgbm.basic.LightGBMError as error:
             raise ArtifactFault.at(MODEL, f"is refused by LightGBM ({error})") from None
         return FittedLightGBM(booster, model.num_classes, {"num_trees": float(model.num_trees)})
-
-    @classmethod
-    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
-        """Return seconds: a tree for each class beyond two, and what trees cost even on few rows."""
-        each = 0.1 + super().cost_of(num_rows, num_features, num_classes)
-        return each * (num_classes / 2 if num_classes > 2 else 1)
-
-    def _inner(self, y_N: np.ndarray, seed: int) -> np.ndarray:
-        if not self.params.early_stopping_rounds:
-            return np.zeros(len(y_N), bool)
-        return inner_rows(y_N, self.params.inner_fraction, seed)
 
     def _dataset(self, batch: Batch, x_NF: np.ndarray, mask_N: np.ndarray, reference: Any) -> Any:
         import lightgbm
