@@ -165,9 +165,9 @@ Datasets.
 PRESETS = """## Presets
 
 `preset: NAME` lies under the file: the file's own keys win, keys inside a section are joined, a list is taken whole.
-`assay run FILE --preset NAME` takes another one for this run; `assay.Experiment(preset=NAME, …)` does it in Python. What
-`assay render FILE` prints, and what a run writes down, has the preset filled in and its name gone, so it says the same
-in every later version.
+`assay run FILE --preset NAME` takes another one for this run; `assay.Experiment(preset=NAME, …)` does it in Python.
+What `assay render FILE` prints, and what a run writes down, has the preset filled in and its name gone, so it says the
+same in every later version.
 """
 
 AFTER = {
