@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from typer.models import ArgumentInfo, OptionInfo
 
 from assay.cli import app
+from assay.spec.layering import HOME, preset_names
 from assay.spec.schema import Experiment
 from assay.vocabulary import Shelf
 
@@ -39,12 +40,20 @@ def experiment_page() -> str:
     """Return the page about the experiment file."""
     schema = Experiment.model_json_schema(by_alias=True)
     shapes: Json = schema["$defs"]
-    parts = [MADE, EXPERIMENT_HEAD, "## Top level\n", table(schema, schema)]
+    parts = [MADE, EXPERIMENT_HEAD, "## Top level\n", table(schema, schema), presets()]
     for title, shape in SECTIONS:
         parts += [f"## {title}\n", shapes[shape]["description"] + "\n", table(shapes[shape], schema)]
         if title in AFTER:
             parts.append(AFTER[title])
     return "\n".join([*parts, EXPERIMENT_TAIL])
+
+
+def presets() -> str:
+    """Return the section about presets, with what each says."""
+    blocks = [
+        f"`{name}`:\n\n```yaml\n{(HOME / f'{name}.yaml').read_text(encoding='utf-8')}```\n" for name in preset_names()
+    ]
+    return "\n".join([PRESETS, *blocks])
 
 
 def table(shape: Json, schema: Json) -> str:
@@ -152,6 +161,14 @@ same names; there `data["train"]` and `data["test"]` may also be pandas or polar
 Datasets.
 
 "Default: none" means that the key may be left out and that its meaning says what happens then.
+"""
+
+PRESETS = """## Presets
+
+`preset: NAME` lies under the file: the file's own keys win, keys inside a section are joined, a list is taken whole.
+`assay run FILE --preset NAME` takes another one for this run; `assay.Experiment(preset=NAME, …)` does it in Python.
+What `assay render FILE` prints, and what a run writes down, has the preset filled in and its name gone, so it says the
+same in every later version.
 """
 
 AFTER = {

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from assay.errors import did_you_mean
+from assay.spec.layering import preset_names
 from assay.spec.spaces import from_yaml
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind, Task
@@ -118,6 +120,9 @@ class Experiment(Strict):
     """A whole experiment file."""
 
     experiment: str = Field(pattern=NAME, description="name of the experiment; letters, digits and . _ -")
+    preset: str | None = Field(
+        None, exclude=True, description="settings to lie under those of this file: fast, balanced or best"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="the one number that all chance grows from")
     data: DataSpec
     kind: str | None = Field(None, description="part of the shelf `kinds`; tabular when left out")
@@ -132,6 +137,13 @@ class Experiment(Strict):
     metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
     compute: ComputeSpec = ComputeSpec()
     register_: RegisterSpec = Field(RegisterSpec(), alias="register")
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str | None) -> str | None:
+        if value is not None and value not in preset_names():
+            raise ValueError(did_you_mean(value, preset_names()))
+        return value
 
     @property
     def model_name(self) -> str:

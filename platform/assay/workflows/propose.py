@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.engines.loading import source_key
+from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import Profile
 from assay.seeds import child
-from assay.spec import Experiment
+from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
@@ -38,15 +39,18 @@ def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
     return kind.profile(summaries, experiment.data.label, experiment.task, experiment.columns, experiment.data.positive)
 
 
-def initial(data: list[str], label: str, declared: str | None = None) -> tuple[str, str]:
+def initial(data: list[str], label: str, declared: str | None = None, preset: str = "balanced") -> tuple[str, str]:
     """Return a name and an experiment file for the data, as YAML with what was inferred.
 
     Raises:
+        SpecFault: there is no such preset.
         DataFault: the data cannot be read or learned from.
     """
+    if preset not in preset_names():
+        raise SpecFault.at("preset", f"there is none named '{preset}'", did_you_mean(preset, preset_names()))
     train: Any = data[0] if len(data) == 1 else data
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data[0].rstrip("/")).name.split(".")[0]).strip("-.") or "experiment"
-    plain: Json = {"experiment": name, "seed": 0, "data": {"train": train, "label": label}}
+    plain: Json = {"experiment": name, "preset": preset, "seed": 0, "data": {"train": train, "label": label}}
     if declared is not None:
         plain["data"]["format"] = declared
     experiment = Experiment.model_validate(plain)
@@ -55,8 +59,7 @@ def initial(data: list[str], label: str, declared: str | None = None) -> tuple[s
     plain |= {
         "task": task.value,
         "metric": choices.METRIC_OF[task],
-        "split": {"folds": 5, "test_fraction": 0.2},
-        "search": {"trials": 40},
+        "split": {"test_fraction": 0.2},
     }
     return name, to_yaml(plain) + _remarks(profile)
 
