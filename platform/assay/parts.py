@@ -153,6 +153,7 @@ class Algorithm(Part):
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
     cost: ClassVar[float] = 1.0  # rough seconds for 10,000 rows x 20 features; orders the portfolio
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
+    weighable: ClassVar[bool] = True  # whether it can learn from weighted rows
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> Fitted:
@@ -247,6 +248,7 @@ class Metric(Part):
 
     greater_is_better: ClassVar[bool] = True
     best: ClassVar[float] = 1.0  # the score of a perfect prediction
+    of_decisions: ClassVar[bool] = False  # whether it judges the class that is decided, not the probabilities
 
     def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
         """Return the score; `weight_N` counts each row that often."""

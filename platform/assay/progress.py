@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from assay.workflows.settle import words
+
 
 def talk() -> Console:
     """Return the console for talk; wide where it is not a terminal, so that no line is cut."""
@@ -87,6 +89,9 @@ class Progress:
     def _refit(self, data: Mapping[str, Any]) -> str:
         count = len(data["members"])
         return f"fitting {count} member{'s' * (count > 1)} on all training rows: {', '.join(data['members'])}"
+
+    def _settled(self, data: Mapping[str, Any]) -> str:
+        return "\n          ".join(words(data, data["metric"]))
 
     def _packed(self, data: Mapping[str, Any]) -> str:
         return "packed; a fresh process predicts the same"

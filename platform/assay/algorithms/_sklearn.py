@@ -34,7 +34,6 @@ class SklearnAlgorithm(Algorithm):
 
     makes: ClassVar[tuple[str, ...]]  # class names that `estimator` may return
     trusted: ClassVar[tuple[str, ...]] = ()  # every type of scikit-learn that its files hold
-    weighable: ClassVar[bool] = True  # whether it can learn from weighted rows
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the unfitted estimator for this batch."""
