@@ -1,6 +1,7 @@
 """A finished model: from rows as people send them to predictions, with the very functions that training used.
 
-    table -> kind.to_batch -> recipe (steps) -> members (with steps of their own) -> ensemble.combine -> prediction_NK
+    table -> kind.to_batch -> recipe (steps) -> members (with steps of their own) -> ensemble.combine -> calibration
+          -> prediction_NK -> decision
 
 It holds no Ray, no files and no server; `files` and `from_files` turn it into named bytes and back.
 """
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Batch, Pending
+from assay.decision import Calibration, Decision, read_calibration, read_decision
 from assay.errors import ArtifactFault, AssayError
 from assay.parts import Algorithm, Ensemble, Files, Fit, Fitted, Json, Learned, Step
 from assay.profile import Profile
@@ -174,6 +176,8 @@ class Model:
     members: tuple[Member, ...]
     combination: Combination | None = None
     card: Json = field(default_factory=dict)  # what a person wants to know: experiment, run, metric, scores
+    calibration: Calibration | None = None
+    decision: Decision | None = None  # the most probable class when left out
 
     @property
     def task(self) -> Task:
@@ -200,6 +204,17 @@ class Model:
 
     def predict_batch(self, batch: Batch) -> np.ndarray:
         """Return prediction_NK for canonical columns."""
+        return self.calibrated(self._joined(batch))
+
+    def calibrated(self, prediction_NK: np.ndarray) -> np.ndarray:
+        """Return what the joined members say as probabilities that can be trusted."""
+        return prediction_NK if self.calibration is None else self.calibration.apply(prediction_NK)
+
+    def weighed(self, prediction_NK: np.ndarray) -> np.ndarray:
+        """Return numbers of which the greatest is the answer: what metrics that judge answers are given."""
+        return prediction_NK if self.decision is None else self.decision.weighed(prediction_NK)
+
+    def _joined(self, batch: Batch) -> np.ndarray:
         fed: dict[str, Batch] = {}
         for member in self.members:
             if member.recipe not in fed:
@@ -215,11 +230,11 @@ class Model:
         return combined
 
     def answer(self, prediction_NK: np.ndarray) -> np.ndarray:
-        """Return what a person asked for: the most probable class of each row as text, or the number."""
+        """Return what a person asked for: the class that is decided for each row, as text, or the number."""
         if not self.classes:
             numbers: np.ndarray = prediction_NK[:, 0]
             return numbers
-        return np.asarray(np.array(self.classes, dtype=object)[prediction_NK.argmax(axis=1)])
+        return np.asarray(np.array(self.classes, dtype=object)[self.weighed(prediction_NK).argmax(axis=1)])
 
     def answer_table(self, table: pa.Table) -> pa.Table:
         """Return `prediction`, and `probability_CLASS` for each class, for the rows of a table."""
@@ -251,6 +266,8 @@ class Model:
                 for member in self.members
             ],
             "combination": None,
+            "calibration": self.calibration and self.calibration.model_dump(mode="json"),
+            "decision": self.decision and self.decision.model_dump(mode="json"),
         }
         if self.combination:
             learned = self.combination.learned
@@ -306,6 +323,8 @@ class Model:
                 members,
                 _combination(described["combination"], content),
                 described["card"],
+                read_calibration(described.get("calibration"), len(profile.label.classes)),
+                read_decision(described.get("decision"), len(profile.label.classes)),
             )
         except AssayError as error:
             raise error if isinstance(error, ArtifactFault) else ArtifactFault(*error.faults) from None

@@ -352,6 +352,7 @@ class Metric(Part):
 
     greater_is_better: ClassVar[bool] = True
     best: ClassVar[float] = 1.0  # the score of a perfect prediction
+    of_decisions: ClassVar[bool] = False  # whether it judges the class that is decided, not the probabilities
 
     def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
         """Return the score; `weight_N` counts each row that often."""

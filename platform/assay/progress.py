@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from assay.workflows.settle import words
+
 
 def talk() -> Console:
     """Return the console for talk; wide where it is not a terminal, so that no line is cut."""
@@ -92,6 +94,9 @@ class Progress:
         count = len(data["members"])
         how = "fitting {} on all training rows" if data["fit"] == "all_rows" else "taking up the folds' models of {}"
         return how.format(f"{count} member{'s' * (count > 1)}") + f": {', '.join(data['members'])}"
+
+    def _settled(self, data: Mapping[str, Any]) -> str:
+        return "\n          ".join(words(data, data["metric"]))
 
     def _packed(self, data: Mapping[str, Any]) -> str:
         return "packed; a fresh process predicts the same"

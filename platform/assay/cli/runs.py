@@ -116,12 +116,15 @@ def _tell(work: Any, storage: Path | None, as_json: bool) -> None:
 
 def _print(result: dict[str, Any]) -> None:
     from assay.cli import show
+    from assay.workflows.settle import words
 
     show.leaderboard(result)
     if result["test"]:
         typer.echo()
         show.test_scores(result["test"], result["test_rows"])
     model = result["model"]
+    for line in words(result, result["metric"]):
+        typer.echo(line)
     typer.echo()
     ended = f"model {model}" if model else f"not registered; next: assay resume {result['run']}"
     typer.echo(f"{ended}: {result['winner']}, {result['wall_s']:.0f} s")

@@ -116,6 +116,10 @@ class RegisterSpec(Strict):
     )
 
 
+def _class_name(name: Any) -> Any:
+    return str(name).lower() if isinstance(name, bool) else str(name) if isinstance(name, int | float) else name
+
+
 class Experiment(Strict):
     """A whole experiment file."""
 
@@ -135,6 +139,15 @@ class Experiment(Strict):
     ensembles: Literal["auto"] | list[PartSpec] = Field("auto", description="ways to combine the best trials")
     final: FinalSpec = FinalSpec()
     metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
+    class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
+        "none", description="what a row of a class counts while members learn; balanced: every class the same in all"
+    )
+    calibration: Literal["auto", "none", "temperature", "isotonic"] = Field(
+        "auto", description="how the winner's probabilities are corrected, by its out-of-fold predictions"
+    )
+    threshold: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        "auto", description="probability above which the answer is the positive class, of two; see below"
+    )
     compute: ComputeSpec = ComputeSpec()
     register_: RegisterSpec = Field(RegisterSpec(), alias="register")
 
@@ -144,6 +157,12 @@ class Experiment(Strict):
         if value is not None and value not in preset_names():
             raise ValueError(did_you_mean(value, preset_names()))
         return value
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _classes_are_text(cls, value: Any) -> Any:
+        """Take `{0: 1, 1: 5}` as YAML reads it: classes are text here, as everywhere."""
+        return {_class_name(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
 
     @property
     def model_name(self) -> str:

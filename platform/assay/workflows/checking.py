@@ -59,8 +59,15 @@ def _part_faults(tree: Located) -> list[Fault]:
             part.Params.model_validate(params)
         except ValidationError as error:
             faults += schema_faults(error, tree, params_path, part.Params)
-        faults += _guide_faults(part, tree, path)
+        faults += _guide_faults(part, tree, path) + _weight_faults(part, tree, path)
     return faults
+
+
+def _weight_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]:
+    """Return the fault of an algorithm that is to learn from weighted rows and cannot."""
+    if tree.plain.get("class_weight", "none") == "none" or getattr(part, "weighable", True):
+        return []
+    return [Fault(tree.place(path), "cannot learn from weighted rows", "leave it out, or the line `class_weight`")]
 
 
 def _guide_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]:

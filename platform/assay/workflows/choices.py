@@ -113,6 +113,7 @@ def algorithms_for(experiment: Experiment, task: Task) -> list[PartSpec]:
             PartSpec(name=key)
             for key in catalog.keys(Shelf.ALGORITHMS)
             if key != BASELINE and _fits(catalog.find(Shelf.ALGORITHMS, key), task, kind)
+            if experiment.class_weight == "none" or catalog.find(Shelf.ALGORITHMS, key).weighable
         ]
     faults = [
         Fault(f"algorithms[{index}]", f"'{spec.name}' is not for {task} on {kind} data", "see `assay parts algorithms`")

@@ -23,6 +23,7 @@ from assay.store.runs import Run
 from assay.vocabulary import EntryKind, Shelf
 from assay.vocabulary import Task as TaskWord
 from assay.workflows.choices import BASELINE
+from assay.workflows.settle import Judged
 
 MAX_MEMBERS = 16  # trials that ensembles may draw from: the best of each family, then the best of all
 NUM_RESAMPLES = 200
@@ -45,6 +46,7 @@ class Board:
     trials: Mapping[str, TrialRecord]
     ensembles: Mapping[str, Combined]
     members: tuple[str, ...]  # names of the trials that ensembles were given, the best first
+    judged: Judged
 
 
 def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Batch, task: TaskWord) -> Evidence:
@@ -129,7 +131,8 @@ def judge(
             used = combined.task.part.used(combined.learned, len(given.names))
             rows.append(_ensemble_entry(entry, [costs[given.names[place]] for place in used]))
     entries = scored.with_gaps(ranked([*rows, baseline], plan.metric))
-    return Board(tuple(entries), trials, ensembles, given.names)
+    judged = Judged(evidence.y_N, evidence.fold_N, scored.prediction_NK)
+    return Board(tuple(entries), trials, ensembles, given.names, judged)
 
 
 class _Scored:
@@ -138,8 +141,10 @@ class _Scored:
     def __init__(self, metric: Metric, y_N: np.ndarray, weight_BN: np.ndarray) -> None:
         self.metric, self.y_N, self.weight_BN = metric, y_N, weight_BN
         self.score_B: dict[str, np.ndarray] = {}
+        self.prediction_NK: dict[str, np.ndarray] = {}
 
     def entry(self, name: str, kind: EntryKind, prediction_NK: np.ndarray) -> Entry:
+        self.prediction_NK[name] = prediction_NK
         self.score_B[name] = self.metric.resampled(self.y_N, prediction_NK, self.weight_BN)
         found = interval(float(self.metric.score(self.y_N, prediction_NK)), self.score_B[name])
         return Entry(name, kind, found.score, found.low, found.high)
@@ -155,7 +160,7 @@ class _Scored:
 
 def _baseline(plan: Plan, batch: Batch, scored: _Scored) -> Entry:
     """Judge the dummy on the same folds: what anything must beat."""
-    algorithm = algorithm_of(BASELINE, {})
+    algorithm, batch = algorithm_of(BASELINE, {}), replace(batch, weight_N=None)  # the shares as they are
     found = []
     for fold in range(plan.num_folds):
         learning_N, held_N = plan.folds.learning_N(fold), plan.folds.held_N(fold)

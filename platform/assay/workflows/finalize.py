@@ -25,10 +25,11 @@ from assay.spec import Experiment
 from assay.store import artifact, files
 from assay.store.runs import Run
 from assay.store.verify import Prover
-from assay.vocabulary import EntryKind, Shelf, Task
+from assay.vocabulary import EntryKind, Shelf
 from assay.workflows import choices
 from assay.workflows.combine import Board, Combined
 from assay.workflows.prepare import Prepared, Rows
+from assay.workflows.settle import settle
 
 NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
@@ -149,8 +150,12 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         "metric": choices.metric_key(experiment, rows.profile.label.task),
         "out_of_fold": chosen.to_json(),
     }
-    model = Model(experiment.kind or "tabular", rows.profile, recipes, members, combination, card)
-    return Built(model, prediction_nK)
+    settled = settle(chosen.name, chosen.members, board.judged, experiment, shop.plan.metric)
+    shop.tell("settled", {"metric": card["metric"], **settled.told})
+    card |= settled.told
+    kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
+    model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
+    return Built(model, model.calibrated(prediction_nK))
 
 
 Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
@@ -220,26 +225,30 @@ def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
 
 
-def score_test(prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:
+def score_test(model: Model, prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:
     """Score what the packed model predicted for the test rows; empty where no rows are kept for the test."""
     if rows.test.num_rows == 0:
         return {}
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
     label_N = kind.to_batch(rows.test, rows.profile).label_N
-    task = rows.profile.label.task
-    return scores(task, label_N, prediction_NK, choices.metric_key(experiment, task), experiment.seed)
+    first = choices.metric_key(experiment, rows.profile.label.task)
+    return scores(model, label_N, prediction_NK, first, experiment.seed)
 
 
-def scores(task: Task, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int) -> Json:
-    """Return every metric of the task with its interval, the asked one first; one that has no value is left out."""
+def scores(model: Model, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int) -> Json:
+    """Return every metric of the task with its interval, the asked one first; one that has no value is left out.
+
+    Metrics that judge answers see those that the model gives, with its threshold.
+    """
+    weighed_NK = model.weighed(prediction_NK)
     weight_BN = row_counts(len(y_N), NUM_TEST_RESAMPLES, child(seed, "test"))
     keys = [first, *(key for key in catalog.keys(Shelf.METRICS) if key != first)]
     found: Json = {}
     for key in keys:
         metric: Metric = catalog.make(Shelf.METRICS, key)
-        if task not in metric.tasks:
+        if model.task not in metric.tasks:
             continue
-        known = score_interval(metric, y_N, prediction_NK, weight_BN)
+        known = score_interval(metric, y_N, weighed_NK if metric.of_decisions else prediction_NK, weight_BN)
         if math.isfinite(known.score):
             found[key] = {"score": known.score, "low": _plain(known.low), "high": _plain(known.high)}
     return found

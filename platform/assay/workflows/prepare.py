@@ -23,6 +23,7 @@ from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
 from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import division, split_key
+from assay.workflows.imbalance import weighted
 
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
@@ -217,6 +218,7 @@ def make_batches(
     """Learn each recipe on the training rows and apply it, once for all trials."""
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
     raw = kind.to_batch(rows.train, rows.profile, rows.train_row_N)
+    raw = weighted(raw, experiment, rows.profile.label)
     recipes, batches = {}, {}
     for wants in wanted:
         name = recipe_for(wants, experiment)

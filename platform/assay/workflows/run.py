@@ -32,8 +32,10 @@ from assay.vocabulary import Shelf
 from assay.workflows import choices, finalize
 from assay.workflows.checking import checked
 from assay.workflows.combine import Board, judge
+from assay.workflows.imbalance import check_weights
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
+from assay.workflows.settle import check_answers
 
 
 def silent(type: str, data: Json) -> None:
@@ -134,6 +136,8 @@ def connect(experiment: Experiment, tell: Tell) -> int:
 def check_parts(experiment: Experiment, profile: Profile) -> None:
     """Check what can be checked only once the task is known."""
     task = profile.label.task
+    check_answers(experiment, profile.label)
+    check_weights(experiment, profile.label)
     choices.metric_for(experiment, task)
     choices.ensembles_for(experiment, task)
     choices.algorithms_for(experiment, task)
@@ -187,10 +191,11 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
         built = finalize.build(chosen, board, shop)
         result = _result(run, experiment, rows, plan, board, chosen.name, session)
         result["trials"] = {"counted": len(records), **_ends(records)}
+        result |= {key: built.model.card[key] for key in ("calibration", "decision")}
         _write_replay(run, experiment, records, chosen.name)
         prediction_NK = finalize.pack(built, run, rows, prover)
     tell("packed", {"folder": str(run.model), "elapsed_s": round(budget.elapsed_s, 3)})
-    result["test"] = finalize.score_test(prediction_NK, rows, experiment)
+    result["test"] = finalize.score_test(built.model, prediction_NK, rows, experiment)
     tell("tested", {"scores": result["test"]})
     warming.join()
     result["model"] = register(experiment, run, tracking, result, tell)
