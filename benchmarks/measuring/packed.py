@@ -50,6 +50,12 @@ def rows_per_s(model: Model, table: pa.Table) -> float:
     return num_rows / (time.perf_counter() - started)
 
 
+def _alone(model: Model, name: str) -> Model:
+    """Return the model that is one member, as it was fitted; models of one name are the folds of one member."""
+    members = tuple(member for member in model.members if member.name == name)
+    return replace(model, members=members, combination=None, calibration=None)
+
+
 def members_against_whole(model: Model, table: pa.Table, key: str) -> dict[str, Any] | None:
     """Score each member of an ensemble on the test rows, and the ensemble against the best of them.
 
@@ -60,7 +66,7 @@ def members_against_whole(model: Model, table: pa.Table, key: str) -> dict[str, 
     y_N = model.batch(table).label_N
     keys = list(dict.fromkeys([key, *(["log_loss"] if model.classes else [])]))
     metrics = {name: catalog.make(Shelf.METRICS, name) for name in keys}
-    said = {member.name: replace(model, members=(member,), combination=None).predict(table) for member in model.members}
+    said = {name: _alone(model, name).predict(table) for name in dict.fromkeys(member.name for member in model.members)}
     whole_NK = model.predict(table)
     metric = metrics[key]
     scores = {

@@ -12,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from assay import catalog
 from assay.batch import Batch, from_matrix
 from assay.engines.fleet import Failure, Task, judged, predictions_of
+from assay.engines.folds import Folds
 from assay.engines.growing import Ground, grow
 from assay.engines.local_fleet import learn_here
 from assay.errors import SpecFault
@@ -56,7 +57,8 @@ def ground_of(batch: Batch, split: str = "shuffled", fold_N: np.ndarray | None =
     recipe_of = dict.fromkeys(catalog.keys(Shelf.ALGORITHMS), "plain")
     num_features = dict.fromkeys(recipe_of, len(batch.features))
     made = catalog.make(Shelf.SPLITS, split)
-    return Ground({"plain": batch}, recipe_of, num_features, {"plain": batch}, batch.label_N, fold_N, made)
+    folds = Folds(made, fold_N[None], fold_N.max() + 1)
+    return Ground({"plain": batch}, recipe_of, num_features, {"plain": batch}, batch.label_N, folds)
 
 
 def evidence_of(batch: Batch, learner: tuple[str, Any] = ("decision_tree", {})) -> Evidence:
