@@ -186,3 +186,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 def test_the_experiments_of_the_house_are_free_of_faults() -> None:
     for file in (Path(__file__).parents[1] / "jobs" / "experiments").glob("*.yaml"):
         assert isinstance(read_experiment(file), Experiment)
+
+
+def test_a_threshold_outside_its_bounds_is_told_in_words() -> None:
+    assert faults(SMALL + "threshold: 2\n") == ["churn.yaml:3:1 threshold: got 2, expected 'auto' or less than 1. "
+                                                "Fix: use \"auto\", the default, or remove the line"]  # fmt: skip
+
+
+def test_an_algorithm_that_cannot_be_weighted_is_refused_where_it_is_named() -> None:
+    found = faults(SMALL + "class_weight: balanced\nalgorithms: [lightgbm, k_nearest_neighbours]\n")
+    assert found == [
+        "churn.yaml:4:24 algorithms[1]: cannot learn from weighted rows. Fix: leave it out, or the line `class_weight`"
+    ]
+
+
+def test_classes_may_be_written_as_numbers() -> None:
+    assert checked(parse_yaml(SMALL + "class_weight: {0: 1, 1: 2.5}\n")).class_weight == {"0": 1.0, "1": 2.5}
+    spec = Experiment.model_validate({"experiment": "a", "data": {"train": "a", "label": "b"}, "class_weight": {1: 2}})
+    assert spec.class_weight == {"1": 2.0}

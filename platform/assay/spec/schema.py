@@ -116,8 +116,8 @@ class RegisterSpec(Strict):
     )
 
 
-def _class_name(name: Any) -> Any:
-    return str(name).lower() if isinstance(name, bool) else str(name) if isinstance(name, int | float) else name
+def _class_name(name: Any) -> str:
+    return str(name).lower() if isinstance(name, bool) else str(name)
 
 
 class Experiment(Strict):
@@ -161,7 +161,7 @@ class Experiment(Strict):
     @field_validator("class_weight", mode="before")
     @classmethod
     def _classes_are_text(cls, value: Any) -> Any:
-        """Take `{0: 1, 1: 5}` as YAML reads it: classes are text here, as everywhere."""
+        """Take `{0: 1, 1: 5}`: classes are text, as everywhere."""
         return {_class_name(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
 
     @property
