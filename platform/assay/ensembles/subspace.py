@@ -25,7 +25,7 @@ class Subspace(Growing):
     """
 
     class Params(LearnerSettings):
-        features: float = Field(0.5, gt=0, le=1, description="share of the features that a member reads")
+        features: float = Field(0.7, gt=0, le=1, description="share of the features that a member reads")
         rows: float = Field(1.0, gt=0, le=1, description="share of the rows that a member learns from")
 
     def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
