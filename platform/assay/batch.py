@@ -122,6 +122,10 @@ class Batch:
             raise IndexError(f"columns {min(index_f)} to {max(index_f)} of a matrix with {first}")
         return replace(self, columns=columns, meaning=meaning)
 
+    def without_pending(self) -> Batch:
+        """Return the batch as the learned steps left it, for those who read columns without fitting steps."""
+        return replace(self, pending=())
+
     def names(self, *kinds: ColumnKind) -> list[str]:
         """Return the names of the columns of these kinds, in order, without views and finished matrices."""
         return [
@@ -148,6 +152,11 @@ class Batch:
         columns = {name: rest.matrix(), **{other: self.columns[other] for other in apart}}
         matrix = Column(ColumnKind.NUMERIC, packed=tuple(rest.features))
         return replace(self, columns=columns, meaning={name: matrix, **{other: self.meaning[other] for other in apart}})
+
+    def beside(self, other: Batch) -> Batch:
+        """Return this batch packed, with the columns of `other` (the same rows) after its own."""
+        matrix = Column(ColumnKind.NUMERIC, packed=(*self.features, *other.features))
+        return replace(self, columns={"x": np.hstack([self.matrix(), other.matrix()])}, meaning={"x": matrix})
 
     @property
     def features(self) -> Sequence[Feature]:

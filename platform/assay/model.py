@@ -158,6 +158,7 @@ class Combination:
     key: str
     params: Json
     learned: Learned
+    recipe: str = ""  # that makes the columns which the ensemble reads beside the predictions, where it reads any
 
     @property
     def part(self) -> Ensemble:
@@ -226,8 +227,11 @@ class Model:
         if self.combination is None:
             only: np.ndarray = prediction_MNK[0]
             return only
-        combined: np.ndarray = self.combination.part.combine(self.combination.learned, prediction_MNK)
-        return combined
+        recipe = self.combination.recipe
+        if recipe and recipe not in fed:
+            fed[recipe] = self.recipes[recipe].apply(batch)
+        beside = fed[recipe].without_pending() if recipe else None
+        return self.combination.part.combine_rows(self.combination.learned, prediction_MNK, beside)
 
     def answer(self, prediction_NK: np.ndarray) -> np.ndarray:
         """Return what a person asked for: the class that is decided for each row, as text, or the number."""
@@ -277,6 +281,7 @@ class Model:
                 "key": self.combination.key,
                 "params": self.combination.params,
                 "values": learned.values,
+                "recipe": self.combination.recipe,
                 "models": {
                     name: {"algorithm": fit.algorithm, "params": fit.params}
                     for name, (fit, _) in learned.models.items()
@@ -343,7 +348,7 @@ def _combination(entry: Json | None, content: Files) -> Combination | None:
         name: (Fit(inner["algorithm"], inner["params"], 0), _load(inner, _under(content, f"combination/{name}")))
         for name, inner in entry["models"].items()
     }
-    return Combination(entry["key"], entry["params"], Learned(entry["values"], models))
+    return Combination(entry["key"], entry["params"], Learned(entry["values"], models), entry.get("recipe", ""))
 
 
 def _load(entry: Json, files: Files) -> Fitted:

@@ -223,14 +223,16 @@ class Evidence:
     metric: Metric
     learners: tuple[tuple[str, Json], ...] = ()  # of each member: its algorithm and the settings of a fit on all rows
     num_features: Mapping[str, int] = field(default_factory=dict)  # columns of an algorithm's matrix, if `grows`
+    columns: Mapping[str, Batch] = field(default_factory=dict)  # the same rows by `Ensemble.reads`, where one asks
 
     def rows(self, mask_N: np.ndarray) -> Evidence:
-        """Return the evidence on some rows only."""
+        """Return the evidence on some rows only, given as a mask or as positions."""
         return replace(
             self,
             prediction_MNK=self.prediction_MNK[:, mask_N],
             y_N=self.y_N[mask_N],
             fold_N=self.fold_N[mask_N],
+            columns={reads: batch.take(mask_N) for reads, batch in self.columns.items()},
         )
 
 
@@ -309,14 +311,15 @@ class Learned:
 class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
-    It does no input or output and knows no actors. `engines/fleet.py` is its driver: it runs the jobs of one round in
-    parallel.
+    It does no input or output and knows no actors. `engines/fleet.py` drives it in a run, the jobs of one round in
+    parallel; `engines/local_fleet.py` in one process.
 
     One that `grows` joins no trials: its members are fitted for it on training rows (`Grow`). Its evidence is about
     every training row that it may learn from, and has no predictions of trials: M is 0.
     """
 
-    grows: ClassVar[bool] = False
+    grows: ClassVar[bool] = False  # fits new members, so it needs the training rows and not only the evidence
+    doubted: ClassVar[bool] = False  # refused when it is worse, out of fold, than the best member it was given
 
     def learners(self, task: Task) -> Sequence[str]:
         """Return the keys of the algorithms that its settings name as learners of members.
@@ -326,6 +329,11 @@ class Ensemble(Part):
                 wrong; places are within the ensemble's own entry, such as `params.learner`.
         """
         return ()
+
+    @property
+    def reads(self) -> str:
+        """What it reads beside the members' predictions: columns as an algorithm `wants` them, or nothing ("")."""
+        return ""
 
     def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
         """Yield lists of jobs, receive the list of their results, return what was learned."""
@@ -341,6 +349,10 @@ class Ensemble(Part):
         The members are those that `used` names, or those in `Learned.grown`; a loaded model has the values only.
         """
         raise NotImplementedError
+
+    def combine_rows(self, learned: Learned, prediction_MNK: np.ndarray, batch: Batch | None) -> np.ndarray:
+        """Return `combine` for ensembles that also read columns: `batch` holds those that `reads` names."""
+        return self.combine(learned, prediction_MNK)
 
     def used(self, learned: Learned, num_members: int) -> list[int]:
         """Return the positions of the members that `combine` needs; it is then given only those, in order."""

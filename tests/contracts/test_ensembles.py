@@ -16,10 +16,11 @@ import pytest
 
 from assay import catalog
 from assay.batch import Batch
-from assay.engines.fleet import Drive, done, judged
 from assay.engines.fleet import Task as Order
+from assay.engines.fleet import begun, done, judged
+from assay.engines.folds import Folds
 from assay.engines.growing import Ground
-from assay.ensembles.greedy import select
+from assay.ensembles.greedy import weigh
 from assay.errors import SpecFault
 from assay.parts import Call, Ensemble, Evidence, Fit, Grow, Job, Learned
 from assay.vocabulary import Shelf, Task
@@ -68,19 +69,20 @@ def ground(task: Task) -> Ground:
     recipe_of = {key: catalog.find(Shelf.ALGORITHMS, key).wants for key in catalog.keys(Shelf.ALGORITHMS)}
     num_features = {key: len(batches[recipe].features) for key, recipe in recipe_of.items()}
     split = catalog.make(Shelf.SPLITS, "shuffled")
-    return Ground(batches, recipe_of, num_features, batches, truth(task), evidence(task).fold_N, split)
+    folds = Folds(split, evidence(task).fold_N[None], 3)
+    return Ground(batches, recipe_of, num_features, batches, truth(task), folds)
 
 
 @cache
 def rounds_of(key: str, task: Task) -> tuple[list[Sequence[Job]], Learned]:
     """Drive the generator to its end; returns the jobs of each round, and what was learned."""
     order, known, rows = Order(key, {}), evidence(task), ground(task)
-    drive, asked = Drive(order, known, 3, rows), []
+    (drive,), asked = begun([order], known, 3, rows), []
     while not drive.ended:
         asked.append(drive.jobs)
         for index, job in enumerate(drive.jobs):
             batch: Batch | None = rows.batch(job.algorithm) if isinstance(job, Grow) else None
-            drive.take(index, done(order, job, known, 1, rows, batch))
+            drive.take(index, done(order, job, drive.evidence, 1, rows, batch))
     assert isinstance(drive.outcome, Learned), drive.outcome
     return asked, drive.outcome
 
@@ -215,7 +217,7 @@ def test_an_unknown_setting_is_refused_by_name(key: str) -> None:
 @every_ensemble
 def test_a_wrong_value_names_its_setting(key: str) -> None:
     for name in made(key).Params.model_fields:
-        with pytest.raises(SpecFault, match=rf"{key}\.params\.{name}: got"):
+        with pytest.raises(SpecFault, match=rf"{key}\.params\.{name}\S*: got"):
             catalog.make(Shelf.ENSEMBLES, key, {name: [{"no": "setting"}]})
 
 
@@ -237,7 +239,8 @@ def test_greedy_leaves_out_a_member_that_only_harms() -> None:
     misled = Evidence(
         known.names, np.stack([*known.prediction_MNK[:5], liar_NK]), known.y_N, known.fold_N, known.task, known.metric
     )
-    assert select(misled, num_draws=25)[5] == 0.0
+    weights = weigh(misled, num_draws=25, bags=1, bag_fraction=1.0, start=0, by="loss", seed=0)
+    assert weights[5] == 0.0
 
 
 def test_a_hard_vote_counts_heads_and_breaks_ties_by_confidence() -> None:

@@ -20,7 +20,7 @@ from assay import catalog
 from assay.batch import Batch, Column
 from assay.engines.fleet import Task as Learning
 from assay.engines.fleet import predictions_of
-from assay.engines.local_fleet import learn_here
+from assay.engines.local_fleet import LocalFleet
 from assay.engines.trial import fit_fold
 from assay.evaluation.bootstrap import Interval, row_counts, score_interval
 from assay.parts import Evidence, Learned
@@ -89,7 +89,7 @@ def combined(key: str, known: Evidence, leaking: bool = False) -> np.ndarray:
     """Return what an ensemble says about the rows of each fold, learned from the others, as it is judged in a run."""
     tasks = [Learning(key, {}, None if leaking else fold) for fold in range(NUM_FOLDS)]
     prediction_NK = np.zeros(known.prediction_MNK.shape[1:])
-    for fold, (learning, state) in enumerate(zip(tasks, learn_here(tasks, known, seed=0), strict=True)):
+    for fold, (learning, state) in enumerate(zip(tasks, LocalFleet().learn(tasks, known, seed=0), strict=True)):
         assert isinstance(state, Learned)
         held_N = known.fold_N == fold
         prediction_NK[held_N] = predictions_of(learning, state, known.prediction_MNK[:, held_N])

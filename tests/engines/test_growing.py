@@ -14,7 +14,7 @@ from assay.batch import Batch, from_matrix
 from assay.engines.fleet import Failure, Task, judged, predictions_of
 from assay.engines.folds import Folds
 from assay.engines.growing import Ground, grow
-from assay.engines.local_fleet import learn_here
+from assay.engines.local_fleet import LocalFleet
 from assay.errors import SpecFault
 from assay.parts import Evidence, Grow, Learned
 from assay.vocabulary import Shelf
@@ -71,7 +71,7 @@ def evidence_of(batch: Batch, learner: tuple[str, Any] = ("decision_tree", {})) 
 
 def learned(key: str, params: dict[str, Any], batch: Batch, without_fold: int | None = None) -> Learned:
     """Return what an ensemble learns; all rows judge it when no fold is left out."""
-    (found,) = learn_here([Task(key, params, without_fold)], evidence_of(batch), 5, ground_of(batch))
+    (found,) = LocalFleet().learn([Task(key, params, without_fold)], evidence_of(batch), 5, ground_of(batch))
     assert isinstance(found, Learned), found
     return found
 
@@ -120,7 +120,7 @@ def test_members_join_the_past_only_where_rows_are_split_by_time(key: str) -> No
     batch, fold_N = rows(2), np.arange(NUM_ROWS) * 4 // NUM_ROWS - 1
     ground = ground_of(batch, "by_time", fold_N)
     assert ground.evidence(evidence_of(batch), 1).fold_N.max() == 0
-    (found,) = learn_here([Task(key, {"num_members": 2}, 1)], evidence_of(batch), 5, ground)
+    (found,) = LocalFleet().learn([Task(key, {"num_members": 2}, 1)], evidence_of(batch), 5, ground)
     assert isinstance(found, Learned)
     assert all(member.num_rows <= (fold_N < 1).sum() for member in found.grown)
     assert judged(found).shape[1] == (fold_N == 1).sum()
@@ -149,7 +149,7 @@ def test_r2_is_as_good_as_that_of_scikit_learn(loss: str) -> None:
         order = Task("boost", {"num_members": 30, "loss": loss, "resample": True})
         ground = ground_of(batch)
         ground.probes["plain"] = fresh  # type: ignore[index]
-        (found,) = learn_here([order], evidence_of(batch), seed, ground)
+        (found,) = LocalFleet().learn([order], evidence_of(batch), seed, ground)
         assert isinstance(found, Learned)
         ours.append(rmse(order.part.combine(found, judged(found)), fresh))
         tree = DecisionTreeRegressor(max_depth=3, min_samples_leaf=5, random_state=seed)
@@ -254,7 +254,7 @@ def test_a_member_that_cannot_be_fitted_fails_its_ensemble_with_the_reason() -> 
     batch = rows(0)
     batch.columns["x"][5, 2] = np.inf
     task = Task("bag", {"learner": "ridge", "num_members": 3, "by": "all"})
-    (found,) = learn_here([task], evidence_of(batch), 5, ground_of(batch))
+    (found,) = LocalFleet().learn([task], evidence_of(batch), 5, ground_of(batch))
     assert isinstance(found, Failure)
     assert "infinity" in found.reason
 

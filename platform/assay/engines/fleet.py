@@ -1,4 +1,4 @@
-"""The driver of ensembles: runs the jobs that their generators ask for, in parallel actors.
+"""The driver of ensembles in a run: does the jobs that their generators ask for, in parallel actors.
 
 Many generators advance at once; whichever has its round's results takes its next step. Actors hold nothing but views
 into the object store, so any of them can do any job. Nothing is written: a run that is taken up learns its ensembles
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -91,8 +91,10 @@ class Worker:
         import ray
 
         evidence, ground = ray.get(list(shared))
-        batch = ray.get(ground.batch(job.algorithm)) if ground is not None and isinstance(job, Grow) else None
-        return done(task, job, evidence, self.threads, ground, batch)
+        if isinstance(job, Grow):
+            assert ground is not None, f"{task.key} grows, and was given no rows"
+            return done(task, job, evidence, self.threads, ground, ray.get(ground.batch(job.algorithm)))
+        return done(task, job, evidence_for(task, evidence, ground), self.threads)
 
     def refit(self, order: Refit, batches: Mapping[str, Any]) -> Refitted:
         """Fit a member on all rows."""
@@ -118,18 +120,25 @@ class Failure:
     reason: str
 
 
-def done(task: Task, job: Job, evidence: Evidence, threads: int, ground: Ground | None, batch: Batch | None) -> Any:
-    """Do one job of an ensemble here; what a fit may raise comes back as a `Failure`. `batch` is for `Grow` jobs."""
+def done(
+    task: Task, job: Job, seen: Evidence, threads: int, ground: Ground | None = None, batch: Batch | None = None
+) -> Any:
+    """Do a job of an ensemble with so many threads; what a fit may raise comes back as a `Failure`.
+
+    `ground` and `batch` are for `Grow` jobs, the evidence `seen` for the others.
+    """
+    from threadpoolctl import threadpool_limits
+
     try:
-        if isinstance(job, Grow):
-            assert ground is not None, f"{task.key} grows, and was given no rows"
-            assert batch is not None
-            return grow(job, ground, batch, task.without_fold, threads)
-        seen = evidence_for(task, evidence, ground)
-        if isinstance(job, Call):
-            return job.function(seen, **job.arguments)
-        inputs = task.part.inputs(seen.prediction_MNK, seen.y_N)
-        return fit_capped(algorithm_of(job.algorithm, job.params), inputs, job.seed, threads)[0]
+        with threadpool_limits(threads):  # also around a call: sums over many threads have other last bits
+            if isinstance(job, Grow):
+                assert ground is not None, f"{task.key} grows, and was given no rows"
+                assert batch is not None
+                return grow(job, ground, batch, task.without_fold, threads)
+            if isinstance(job, Call):
+                return job.function(seen, **job.arguments)
+            inputs = task.part.inputs(seen.prediction_MNK, seen.y_N)
+            return fit_capped(algorithm_of(job.algorithm, job.params), inputs, job.seed, threads)[0]
     except FIT_ERRORS as error:
         return Failure(f"{type(error).__name__}: {str(error)[:500]}")
 
@@ -140,6 +149,15 @@ def evidence_for(task: Task, evidence: Evidence, ground: Ground | None) -> Evide
         assert ground is not None, f"{task.key} grows, and was given no rows"
         return ground.evidence(evidence, task.without_fold)
     return evidence if task.without_fold is None else evidence.rows(evidence.fold_N != task.without_fold)
+
+
+class Driver(Protocol):
+    """Drives the generators of ensembles to their ends."""
+
+    def learn(
+        self, tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None
+    ) -> list[Learned | Failure]:
+        """Return what each task learned, in order; `ground` is for ensembles that grow."""
 
 
 class Fleet:
@@ -171,7 +189,7 @@ class Fleet:
         """
         import ray
 
-        drives = [Drive(task, evidence, child(seed, task.key), ground) for task in tasks]
+        drives = begun(tasks, evidence, seed, ground)
         waiting = deque((drive, index) for drive in drives for index in range(len(drive.jobs)))
         self._work(waiting, [ray.put(evidence), ray.put(ground)])
         return [drive.outcome for drive in drives]
@@ -209,13 +227,21 @@ class Fleet:
         return list(ActorPool(self.workers).map(lambda worker, order: worker.take_up.remote(order), list(orders)))
 
 
+def begun(tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None) -> list[Drive]:
+    """Return one generator per task, each at its first round; tasks that may know the same rows share them."""
+    seen: dict[tuple[bool, int | None], Evidence] = {}
+    for task in tasks:
+        if (known := (task.part.grows, task.without_fold)) not in seen:
+            seen[known] = evidence_for(task, evidence, ground)
+    return [Drive(task, seen[task.part.grows, task.without_fold], child(seed, task.key)) for task in tasks]
+
+
 class Drive:
     """One generator on its way: the jobs of its round, and their results as they come."""
 
-    def __init__(self, task: Task, evidence: Evidence, seed: int, ground: Ground | None = None) -> None:
-        self.task = task
-        seen = evidence_for(task, evidence, ground)
-        self.generator: Generator[Sequence[Job], Sequence[Any], Learned] = task.part.rounds(seen, seed)
+    def __init__(self, task: Task, evidence: Evidence, seed: int) -> None:
+        self.task, self.evidence = task, evidence
+        self.generator: Generator[Sequence[Job], Sequence[Any], Learned] = task.part.rounds(evidence, seed)
         self.jobs: Sequence[Job] = []
         self.results: dict[int, Any] = {}
         self.grown: list[Grown] = []  # as they came, less the predictions that the generator was sent
@@ -259,13 +285,13 @@ class Drive:
         self.outcome, self.ended, self.jobs, self.results = outcome, True, [], {}
 
 
-def predictions_of(task: Task, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
-    """Return what an ensemble predicts: from the predictions of all members it was given, or from its grown ones."""
+def predictions_of(task: Task, learned: Learned, rows: Evidence) -> np.ndarray:
+    """Return what an ensemble predicts: for rows of which all members said something, or from its grown members."""
     part = task.part
     if part.grows:
         return part.combine(learned, judged(learned))
-    used = part.used(learned, len(prediction_MNK))
-    return part.combine(learned, prediction_MNK[used])
+    used = part.used(learned, len(rows.names))
+    return part.combine_rows(learned, rows.prediction_MNK[used], rows.columns.get(part.reads))
 
 
 def judged(learned: Learned) -> np.ndarray:

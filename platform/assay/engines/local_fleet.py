@@ -1,31 +1,36 @@
-"""Drives ensembles in this process, one job after the other: the same generators, jobs and results without Ray."""
+"""What a `Fleet` does, in this process and without Ray: the same generators, jobs and results, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.engines.fleet import Drive, Failure, Task, done
+from assay.engines.fleet import Drive, Failure, Task, begun, done
 from assay.engines.growing import Ground
 from assay.parts import Evidence, Grow, Learned
-from assay.seeds import child
 
 
-def learn_here(
-    tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None, threads: int = 1
-) -> list[Learned | Failure]:
-    """Drive one generator per task to its end and return what each learned, in order, bit for bit as a `Fleet` does.
+class LocalFleet:
+    """Drives one generator after another; gives the same bits as a `Fleet` with as many threads."""
 
-    `ground` holds batches, not references to them; only ensembles that grow need it.
-    """
-    return [_learned(task, evidence, child(seed, task.key), ground, threads) for task in tasks]
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
 
+    def learn(
+        self, tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None
+    ) -> list[Learned | Failure]:
+        """Drive one generator per task to its end and return what each learned, in order.
 
-def _learned(task: Task, evidence: Evidence, seed: int, ground: Ground | None, threads: int) -> Learned | Failure:
-    drive = Drive(task, evidence, seed, ground)
-    while not drive.ended:
-        for index, job in enumerate(drive.jobs):
+        `ground` holds batches, not references to them; only ensembles that grow need it.
+        """
+        drives = begun(tasks, evidence, seed, ground)
+        for drive in drives:
+            while not drive.ended:
+                self._round(drive, ground)
+        return [drive.outcome for drive in drives]
+
+    def _round(self, drive: Drive, ground: Ground | None) -> None:
+        for index, job in list(enumerate(drive.jobs)):
             batch = ground.batch(job.algorithm) if ground is not None and isinstance(job, Grow) else None
-            drive.take(index, done(task, job, evidence, threads, ground, batch))
+            drive.take(index, done(drive.task, job, drive.evidence, self.threads, ground, batch))
             if drive.ended:
-                break
-    return drive.outcome
+                return

@@ -26,6 +26,7 @@ class Entry:
     num_rows: int = 0  # training rows of a fit, fewer than there are where an algorithm caps them
     members: tuple[str, ...] = ()  # trials that an ensemble joins, or the learner of each member that it fits
     note: str = ""
+    refused: bool = False  # an ensemble that overfits: it cannot become the model
     params: Json | None = None
 
     @property

@@ -22,6 +22,18 @@ BASELINE = "dummy"
 FEW_ROWS, MANY_ROWS = 1_000, 100_000  # below: more folds, as every row counts; above: fewer
 HOLDOUT_ROWS = 50_000  # from which on a holdout of a tenth tells models apart
 USUAL_START_S = 22.0  # of a time budget: starting Ray and its workers, and finishing the model
+# Plain ones are hard to beat on few rows; learned weights may draw on every member, since a bad one gets none.
+VOTES = (
+    PartSpec(name="vote", params={"voting": "hard"}),
+    PartSpec(name="vote", params={"voting": "soft"}),
+    PartSpec(name="vote", params={"members": 16, "weights": "learned"}),
+    PartSpec(name="average", params={"by": "rank"}),
+)
+MEANS = (
+    PartSpec(name="average"),
+    PartSpec(name="average", params={"by": "median"}),
+    PartSpec(name="average", params={"members": 16, "weights": "learned"}),
+)
 
 
 def split_key(experiment: Experiment, classes: bool) -> str:
@@ -136,9 +148,7 @@ def ensembles_for(experiment: Experiment, task: Task) -> list[PartSpec]:
         SpecFault: an ensemble that is asked for does not fit the task.
     """
     if experiment.ensembles == "auto":
-        classes = [PartSpec(name="vote", params={"voting": "hard"}), PartSpec(name="vote", params={"voting": "soft"})]
-        numbers = [PartSpec(name="average"), PartSpec(name="average", params={"by": "median"})]
-        return [*(classes if task.is_classification else numbers), PartSpec(name="greedy"), PartSpec(name="stack")]
+        return [*(VOTES if task.is_classification else MEANS), PartSpec(name="greedy"), PartSpec(name="stack")]
     faults = [
         Fault(f"ensembles[{index}]", f"'{spec.name}' is not for the task {task}", "see `assay parts ensembles`")
         for index, spec in enumerate(experiment.ensembles)
@@ -161,6 +171,11 @@ def learners_for(experiment: Experiment, task: Task) -> list[str]:
     """Return the algorithms that ensembles name as learners of members, which need not be among the trials."""
     parts = [catalog.make(Shelf.ENSEMBLES, spec.name, spec.params) for spec in ensembles_for(experiment, task)]
     return sorted({key for part in parts for key in part.learners(task)})
+
+
+def read_by(ensembles: list[PartSpec]) -> set[str]:
+    """Return what columns these ensembles read beside predictions, as algorithms want them."""
+    return {catalog.make(Shelf.ENSEMBLES, spec.name, spec.params).reads for spec in ensembles} - {""}
 
 
 def candidates_for(algorithms: list[PartSpec]) -> tuple[Candidate, ...]:

@@ -28,7 +28,7 @@ from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
 from assay.workflows import choices
 from assay.workflows.combine import Board, Combined
-from assay.workflows.prepare import Prepared, Rows
+from assay.workflows.prepare import Prepared, Rows, recipe_for
 from assay.workflows.settle import settle
 
 NUM_TEST_RESAMPLES = 500
@@ -47,7 +47,7 @@ def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | 
     Raises:
         SpecFault: the row that was asked for is not on the board.
     """
-    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE]
+    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE and not entry.refused]
     if asked is not None:
         if asked not in (names := [entry.name for entry in models]):
             raise SpecFault.at("final.choose", f"no row is named '{asked}'", did_you_mean(asked, names))
@@ -139,9 +139,13 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         members, prediction_MnK = _members(chosen, board, shop)
     prediction_nK, combination = prediction_MnK[0], None
     if combined is not None:
-        combination = Combination(combined.task.key, combined.task.params, combined.learned)
-        prediction_nK = combination.part.combine(combined.learned, prediction_MnK)
-    recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
+        reads = combined.task.part.reads
+        recipe = recipe_for(reads, experiment) if reads else ""
+        combination = Combination(combined.task.key, combined.task.params, combined.learned, recipe)
+        batch = prepared.recipes[recipe].apply(probe_batch(experiment, rows)).without_pending() if recipe else None
+        prediction_nK = combination.part.combine_rows(combined.learned, prediction_MnK, batch)
+    used = {*(member.recipe for member in members), *([combination.recipe] if combination else [])} - {""}
+    recipes = {name: prepared.recipes[name] for name in sorted(used)}
     card = {
         "experiment": experiment.experiment,
         "run": shop.run.id,

@@ -162,7 +162,8 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
     """
     check_parts(experiment, rows.profile)
     plan = make_plan(experiment, rows)
-    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan)))
+    read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label.task))
+    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
     return Ready(rows, plan, recipes, batches)
 
 
@@ -182,10 +183,12 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     records = search(plan, run, refs, tell, budget, max_concurrent)
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
+    ensembles = choices.ensembles_for(experiment, task)
+    columns = {reads: batches[recipe_for(reads, experiment)].without_pending() for reads in choices.read_by(ensembles)}
     prepared = Prepared(recipes, refs)
     ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
     with Fleet(cluster.num_cpus(), plan.threads) as fleet, finalize.prover(records, plan.threads) as prover:
-        board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell, ground)
+        board = judge(records, ensembles, run, plan, batch, task, fleet, tell, columns, ground)
         chosen = finalize.winner(board, plan, experiment.final.choose, budget)
         shop = finalize.Workshop(experiment, plan, rows, prepared, fleet, run, tell)
         built = finalize.build(chosen, board, shop)
@@ -281,6 +284,7 @@ def _result(
         "greater_is_better": plan.metric.greater_is_better,
         "winner": chosen,
         "leaderboard": [entry.to_json() for entry in board.entries],
+        "diversity": board.diversity.to_json(),
         "report": None,
         "storage": str(session.storage.root),
         "test_rows": rows.test.num_rows,
