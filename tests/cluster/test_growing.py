@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ import pyarrow.csv as pacsv
 import pytest
 
 import assay
+from assay import catalog
+from assay.batch import from_matrix
+from assay.engines import objects
+from assay.engines.fleet import Fleet, Task, judged
+from assay.engines.growing import Ground
+from assay.engines.local_fleet import learn_here
+from assay.parts import Evidence, Learned
+from assay.vocabulary import Shelf
+from assay.vocabulary import Task as Word
 from assay_serving.app import create_app
 from assay_serving.desk import Desk
 from assay_serving.settings import ModelRef
@@ -114,3 +124,22 @@ def test_a_run_that_is_taken_up_grows_the_same_model(home: Path, result: assay.R
     again = assay.resume(result.json["run"], home / "storage")
     assert [row["score"] for row in again.json["leaderboard"]] == [row["score"] for row in result.json["leaderboard"]]
     np.testing.assert_array_equal(again.model.predict(table()), before)
+
+
+def test_actors_and_this_process_learn_the_same_bits(ray_cluster: None) -> None:
+    draw = np.random.default_rng(0)
+    batch = from_matrix(draw.normal(size=(200, 4)), draw.integers(0, 2, 200), num_classes=2)
+    fold_N, nothing_MNK = np.arange(200) % 3, np.zeros((1, 200, 2), np.float32)
+    metric, split = catalog.make(Shelf.METRICS, "roc_auc"), catalog.make(Shelf.SPLITS, "shuffled")
+    learners = (("decision_tree", {}),)
+    given = Evidence(("tree-00",), nothing_MNK, batch.label_N, fold_N, Word.BINARY, metric, learners)
+    recipe_of, probes = {"decision_tree": "plain"}, {"plain": batch.take(np.arange(9))}
+    here = Ground({"plain": batch}, recipe_of, {"decision_tree": 4}, probes, batch.label_N, fold_N, split)
+    tasks = [Task(key, {"num_members": 4}, fold) for key in ("bag", "subspace", "boost") for fold in (0, None)]
+    with Fleet(num_cpus=2, threads=1) as fleet:
+        there = fleet.learn(tasks, given, 7, replace(here, batches={"plain": objects.put(batch)}))
+    for one, other in zip(there, learn_here(tasks, given, 7, here), strict=True):
+        assert isinstance(one, Learned)
+        assert isinstance(other, Learned)
+        assert one.values == other.values
+        np.testing.assert_array_equal(judged(one), judged(other))

@@ -220,7 +220,7 @@ def test_members_take_the_learners_in_turn() -> None:
     batch = rows(0)
     found = learned("subspace", {"num_members": 3, "members": ["ridge", {"name": "decision_tree"}]}, batch)
     assert [member.algorithm for member in found.grown] == ["ridge", "decision_tree", "ridge"]
-    assert all(len(member.features or ()) == 3 for member in found.grown)
+    assert all(len(member.features or ()) == 4 for member in found.grown)
 
 
 def test_the_learner_of_the_best_trial_is_taken_under_its_name() -> None:
