@@ -34,6 +34,7 @@ QUIET = {
     "GOMP_SPINCOUNT": "0",
 }
 MEANWHILE = ("pandas", "pyarrow.parquet", "sklearn.metrics", "sklearn.linear_model", "optuna")
+AFTERWARDS = ("ray.data", "ray.tune")
 LOGGERS = ("ray", "ray.data", "ray.data._internal", "ray.serve", "ray.train", "ray.tune")
 
 
@@ -54,22 +55,28 @@ def connect(address: str | None = None, cpus: int | None = None) -> int:
     """
     set_environment()
     if not is_connected():
-        threading.Thread(target=_import_meanwhile, daemon=True).start()
+        connected = threading.Event()
+        threading.Thread(target=_import_meanwhile, args=(connected,), daemon=True).start()
         joining = not is_local(address)
         if "ray" not in sys.modules:  # Ray reads token settings once; changed later, it would lock itself out
             _choose_token(joining)
         _start((address or os.environ["RAY_ADDRESS"]) if joining else None, cpus)
+        connected.set()
     _quieten()
     return num_cpus()
 
 
-def _import_meanwhile() -> None:
+def _import_meanwhile(connected: threading.Event) -> None:
     """Import what a run needs in the seconds that Ray takes to start, most of which are waiting.
 
-    Nothing of Ray's own, which Ray imports at the same time: of a circle of imports, two threads see half each.
+    What is Ray's own comes after: Ray imports parts of it as it starts, and of a circle of imports two threads would
+    see half each.
     """
     for name in MEANWHILE:
         importlib.import_module(name)
+    if connected.wait(timeout=60):
+        for name in AFTERWARDS:
+            importlib.import_module(name)
 
 
 def num_cpus() -> int:

@@ -100,17 +100,11 @@ class Worker:
         """Fit a member on all rows."""
         import ray
 
-        batch: Batch = ray.get(batches[order.recipe])
-        algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
-        fitted, _ = fit_capped(algorithm, batch, order.seed, self.threads)
-        params = algorithm.params.model_dump(mode="json", exclude_unset=True)
-        return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
+        return refitted(order, ray.get(batches[order.recipe]), self.threads)
 
     def take_up(self, order: Kept) -> list[Refitted]:
-        """Return the models of a trial's folds, each loaded and asked for the probe."""
-        run, algorithm = Run(Path(order.folder)), algorithm_of(order.algorithm, order.params)
-        sealed = [kept_model(run, order.trial, fold, dict(facts)) for fold, facts in enumerate(order.facts)]
-        return [Refitted(order.params, one, loaded(algorithm, one.content).predict(order.probe)) for one in sealed]
+        """Return the models of a trial's folds."""
+        return taken_up(order)
 
 
 @dataclass(frozen=True)
@@ -118,6 +112,21 @@ class Failure:
     """A job that could not be done, and why."""
 
     reason: str
+
+
+def refitted(order: Refit, batch: Batch, threads: int) -> Refitted:
+    """Fit a member on all rows, and ask it for the probe."""
+    algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
+    fitted, _ = fit_capped(algorithm, batch, order.seed, threads)
+    params = algorithm.params.model_dump(mode="json", exclude_unset=True)
+    return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
+
+
+def taken_up(order: Kept) -> list[Refitted]:
+    """Return the models of a trial's folds, each loaded and asked for the probe."""
+    run, algorithm = Run(Path(order.folder)), algorithm_of(order.algorithm, order.params)
+    sealed = [kept_model(run, order.trial, fold, dict(facts)) for fold, facts in enumerate(order.facts)]
+    return [Refitted(order.params, one, loaded(algorithm, one.content).predict(order.probe)) for one in sealed]
 
 
 def done(
@@ -152,12 +161,18 @@ def evidence_for(task: Task, evidence: Evidence, ground: Ground | None) -> Evide
 
 
 class Driver(Protocol):
-    """Drives the generators of ensembles to their ends."""
+    """Drives the generators of ensembles to their ends, and makes the members of a model."""
 
     def learn(
         self, tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None
     ) -> list[Learned | Failure]:
         """Return what each task learned, in order; `ground` is for ensembles that grow."""
+
+    def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:
+        """Fit members on all rows, and return them in order."""
+
+    def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
+        """Return the models that trials kept, in order."""
 
 
 class Fleet:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from assay.engines.fleet import Drive, Failure, Task, begun, done
+from assay.engines.fleet import Drive, Failure, Kept, Refit, Refitted, Task, begun, done, refitted, taken_up
 from assay.engines.growing import Ground
 from assay.parts import Evidence, Grow, Learned
 
@@ -27,6 +28,14 @@ class LocalFleet:
             while not drive.ended:
                 self._round(drive, ground)
         return [drive.outcome for drive in drives]
+
+    def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:
+        """Fit members on all rows, and return them in order; `batches` are no references."""
+        return [refitted(order, batches[order.recipe], self.threads) for order in orders]
+
+    def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
+        """Return the models that trials kept, in order."""
+        return [taken_up(order) for order in orders]
 
     def _round(self, drive: Drive, ground: Ground | None) -> None:
         for index, job in list(enumerate(drive.jobs)):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.budget import SAFETY, Budget
-from assay.engines.fleet import Fleet, Kept, Refit, judged
+from assay.engines.fleet import Driver, Kept, Refit, judged
 from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
 from assay.engines.growing import Ground
 from assay.errors import SpecFault, did_you_mean
@@ -124,7 +124,7 @@ class Workshop:
     plan: Plan
     rows: Rows
     prepared: Prepared
-    fleet: Fleet
+    fleet: Driver
     run: Run
     tell: Tell
 
