@@ -11,7 +11,7 @@ from assay.decision import Calibration, Curve, Isotonic, Temperature, logarithms
 from assay.parts import Metric
 
 MIN_ROWS_FOR_A_CURVE = 5_000  # of each class; with fewer, a curve follows noise (Niculescu-Mizil and Caruana 2005)
-MAX_ROWS = 100_000  # that slope, floor and biases are learned from; more change them by less than noise
+MAX_NUMBERS = 1_000_000  # rows x classes that slope, floor and biases are learned from
 SMALLEST_SLOPE, LARGEST_SLOPE = 1e-3, 1e2
 FLOORS = (1e-6, 1e-4, 1e-3, 1e-2)
 Fit = Callable[[np.ndarray, np.ndarray], Calibration]
@@ -91,7 +91,7 @@ def biased_temperature(prediction_NK: np.ndarray, y_N: np.ndarray) -> Temperatur
 
 
 def _temperature(prediction_NK: np.ndarray, y_N: np.ndarray, biased: bool) -> Temperature:
-    rows = slice(None, None, -(-len(y_N) // MAX_ROWS))
+    rows = slice(None, None, -(-prediction_NK.size // MAX_NUMBERS))
     found = [_at_floor(prediction_NK[rows], y_N[rows], biased, floor) for floor in FLOORS]
     return min(found, key=lambda pair: pair[0])[1]
 
