@@ -36,5 +36,6 @@ def merged(states: Sequence[Json], size: int) -> Json:
 def _plain(array: np.ndarray) -> list[Any]:
     if array.dtype == object:
         return list(array)
-    plain: list[Any] = np.where(np.isnan(array), None, array.astype(object)).tolist()
-    return plain
+    plain = array.astype(object)
+    plain[np.isnan(array)] = None  # JSON knows no NaN
+    return list(plain.tolist())

