@@ -123,7 +123,8 @@ class Network(nn.Module):
         if self.regression:
             answer_NK: Tensor = output_NMK.mean(dim=1) * self.scale + self.mean
             return answer_NK
-        return output_NMK.softmax(dim=2).mean(dim=1)
+        probability_NK: Tensor = output_NMK.softmax(dim=2).mean(dim=1)
+        return probability_NK
 
 
 def steps(x_NF: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
