@@ -91,17 +91,18 @@ class Network(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        self.num_members, self.regression = shape.num_members, shape.regression
         members, width = shape.num_members, shape.width
         self.staircase = Staircase(shape.num_steps)
-        self.stem = nn.Linear(shape.num_features, width)
+        self.stem = nn.Linear(shape.num_features, width, bias=False)
         self.climb = nn.Parameter(torch.zeros(shape.num_steps, width))  # zero: smooth first, then steep where it helps
-        self.views = tabm.ElementwiseAffine((members, width), bias=True, scaling_init="normal")
-        self.blocks = nn.ModuleList(
-            tabm.LinearBatchEnsemble(width, width, k=members, scaling_init="ones") for _ in range(shape.num_blocks)
+        self.blocks = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(shape.num_blocks))
+        self.views = nn.ModuleList(
+            tabm.ElementwiseAffine((members, width), bias=True, scaling_init="ones" if depth else "normal")
+            for depth in range(shape.num_blocks + 1)
         )
         self.silence = Silence(shape.dropout)
         self.head = tabm.LinearEnsemble(width, shape.num_outputs, k=members)
-        self.regression = shape.regression
         self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
@@ -109,9 +110,10 @@ class Network(nn.Module):
         """Return the logits, or the standardised number, that each of M members gives: (N, M, K)."""
         bent_NF = x_NF / torch.sqrt(1 + (x_NF / 3) ** 2)  # outliers to within 3
         first_NW = self.stem(bent_NF) + CLIMB * (self.staircase(x_NF) @ self.climb)
-        h_NMW = self.silence(silu(self.views(first_NW[:, None].expand(-1, len(self.views.weight), -1))))
-        for block in self.blocks:
-            h_NMW = self.silence(silu(block(h_NMW)))
+        h_NMW = first_NW[:, None].expand(-1, self.num_members, -1)
+        h_NMW = self.silence(silu(self.views[0](h_NMW)))
+        for block, view in zip(self.blocks, self.views[1:], strict=True):
+            h_NMW = self.silence(silu(view(block(h_NMW))))
         output_NMK: Tensor = self.head(h_NMW)
         return output_NMK
 
@@ -121,7 +123,8 @@ class Network(nn.Module):
         if self.regression:
             answer_NK: Tensor = output_NMK.mean(dim=1) * self.scale + self.mean
             return answer_NK
-        return output_NMK.softmax(dim=2).mean(dim=1)
+        probability_NK: Tensor = output_NMK.softmax(dim=2).mean(dim=1)
+        return probability_NK
 
 
 def steps(x_NF: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, nll_loss
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from assay.algorithms._muon import Muon
 from assay.algorithms._network import PREDICT_ROWS, Network
 
 Rows = tuple[Tensor, Tensor, Tensor]  # features, class or standardised label, weight
 MUON = 5.0  # how many times AdamW's rate the matrices get
-RECENT = 9  # the average remembers about one tenth of all steps so far
+RECENT = 10  # the average remembers about the last 1 / RECENT of all steps so far
 LEAST_STEPS = 8  # of a pass over few rows
 
 
@@ -40,11 +41,10 @@ def train(network: Network, learning: Rows, judging: Rows | None, plan: Plan) ->
         ValueError: the loss is no longer a number.
     """
     optimizers = _optimizers(network, plan)
-    average = AveragedModel(network, multi_avg_fn=_recent)
-    calm: Network = average.module
+    calm = copy.deepcopy(network)  # the average
     best_loss, best_epoch, best_weights = math.inf, 0, {}
     for epoch in range(1, plan.num_epochs + 1):
-        loss = _one_pass(network, learning, plan.batch_size, optimizers, average)
+        loss = _one_pass(network, calm, learning, optimizers, plan.batch_size, epoch)
         if judging is None:
             best_epoch = epoch
         elif (loss := _judged(calm.eval(), judging)) < best_loss:
@@ -65,29 +65,26 @@ def num_steps(num_rows: int, batch_size: int) -> int:
 
 def _optimizers(network: Network, plan: Plan) -> list[torch.optim.Optimizer]:
     """Return Muon for the matrices that all members share, AdamW for the others and for what is no matrix."""
-    shared = [network.stem.weight, *(block.weight for block in network.blocks)]
+    shared = [layer.weight for layer in (network.stem, *network.blocks) if isinstance(layer, nn.Linear)]
     pulled = [network.climb, network.head.weight]
     free = [one for one in network.parameters() if all(one is not other for other in (*shared, *pulled))]
-    groups = [{"params": pulled}, {"params": free, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": pulled}, {"params": free, "weight_decay": 0.0}]
     return [
         Muon(shared, MUON * plan.learning_rate, plan.weight_decay),
         torch.optim.AdamW(groups, plan.learning_rate, weight_decay=plan.weight_decay, fused=True),
     ]
 
 
-def _recent(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
-    share = (RECENT + 1) / (int(num_averaged) + RECENT + 1)
-    get_ema_multi_avg_fn(1 - share)(averaged, current, num_averaged)
-
-
 def _one_pass(
-    network: Network, learning: Rows, batch_size: int, optimizers: list[torch.optim.Optimizer], average: AveragedModel
+    network: Network, calm: Network, learning: Rows, optimizers: list[torch.optim.Optimizer], size: int, epoch: int
 ) -> float:
     """Change the weights once for each batch; return the loss of the last."""
-    steps = num_steps(len(learning[0]), batch_size)
-    size = len(learning[0]) // steps if steps == 1 else min(batch_size, len(learning[0]) // steps)
+    num_rows = len(learning[0])
+    per_pass = num_steps(num_rows, size)
+    size = min(size, num_rows // per_pass)
     network.train()
-    for rows in torch.randperm(len(learning[0]))[: steps * size].reshape(steps, size):
+    order = torch.randperm(num_rows)[: per_pass * size].reshape(per_pass, size)
+    for step, rows in enumerate(order, start=(epoch - 1) * per_pass):
         x_NF, y_N, weight_N = (tensor[rows] for tensor in learning)
         loss = _loss(network(x_NF), y_N, weight_N)
         for optimizer in optimizers:
@@ -95,7 +92,9 @@ def _one_pass(
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in optimizers:
             optimizer.step()
-        average.update_parameters(network)
+        with torch.no_grad():
+            for kept, current in zip(calm.parameters(), network.parameters(), strict=True):
+                kept.lerp_(current, RECENT / (step + RECENT))
     return float(loss.detach())
 
 

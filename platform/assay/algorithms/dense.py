@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from assay.algorithms._training import Plan, Rows
 
 USUAL_STEPS, USUAL_EPOCHS = 500, (8, 40)  # more passes over few rows, fewer over many
+UNJUDGED_EPOCHS = 20  # when there are too few rows to find out
+USUAL_DECAY, DECAY_ROWS = (0.03, 2.0), 300  # few rows are learned by heart unless the weights are held back
 
 
 class Dense(Algorithm):
@@ -49,7 +51,9 @@ class Dense(Algorithm):
         num_bins: int = Field(16, ge=0, le=256, description="quantile steps of a numeric feature; 0 or 1 for none")
         dropout: float = Field(0.1, ge=0, lt=0.95, description="share of units silenced in training")
         learning_rate: float = Field(4e-3, gt=0, le=1, description="rate of AdamW; shared matrices move 5 times as far")
-        weight_decay: float = Field(0.03, ge=0, le=10, description="pull of the weights to 0")
+        weight_decay: float | None = Field(
+            None, ge=0, le=10, description="pull of the weights to 0; null: 300 / rows, within 0.03 to 2"
+        )
         batch_size: int = Field(512, ge=8, le=65_536, description="rows of one step")
         num_epochs: int | None = Field(
             None, ge=1, le=10_000, description="passes over the rows at most; null: about 500 steps, 8 to 40 passes"
@@ -93,7 +97,7 @@ class Dense(Algorithm):
             inner_N = self._inner(batch.label_N, seed)
             learning = _tensors(network, batch.take(~inner_N) if inner_N.any() else batch)
             judging = _tensors(network, batch.take(inner_N)) if inner_N.any() else None
-            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0])))
+            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0]), judging is not None))
         return FittedDense(shape, network, {"num_epochs": float(num_epochs)})
 
     def load(self, files: Files) -> FittedDense:
@@ -142,12 +146,19 @@ class Dense(Algorithm):
             return np.zeros(len(y_N), bool)
         return inner_rows(y_N, self.params.inner_fraction, seed)
 
-    def _plan(self, num_rows: int) -> Plan:
+    def _plan(self, num_rows: int, judged: bool) -> Plan:
         from assay.algorithms._training import Plan, num_steps
 
-        usual = int(np.clip(USUAL_STEPS // num_steps(num_rows, self.params.batch_size), *USUAL_EPOCHS))
-        chosen = self.params.model_dump(include={"learning_rate", "weight_decay", "batch_size", "patience"})
-        return Plan(**chosen, num_epochs=self.params.num_epochs or usual)
+        params = self.params
+        usual = USUAL_STEPS // num_steps(num_rows, params.batch_size) if judged else UNJUDGED_EPOCHS
+        decay = DECAY_ROWS / num_rows if params.weight_decay is None else params.weight_decay
+        return Plan(
+            learning_rate=params.learning_rate,
+            weight_decay=float(np.clip(decay, *USUAL_DECAY)) if params.weight_decay is None else decay,
+            batch_size=params.batch_size,
+            num_epochs=params.num_epochs or int(np.clip(usual, *USUAL_EPOCHS)),
+            patience=params.patience,
+        )
 
 
 @dataclass
