@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -188,6 +189,14 @@ def test_arrays_say_what_catboost_says(num_classes: int, one_hot_levels: int) ->
     )
     said = booster.predict(pool_of(x_NF, category_F, None, None), "RawFormulaVal")
     np.testing.assert_allclose(trees.raw(x_NF), said.reshape(len(x_NF), -1), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("key", ["lightgbm", "xgboost", "catboost"])
+def test_the_only_row_of_a_class_is_learned_from(key: str) -> None:
+    batch = table(2, 300)
+    for row in range(0, 300, 7):
+        alone = replace(batch, y_N=np.where(np.arange(300) == row, 2, batch.label_N), num_classes=3)
+        algorithm(key, num_trees=1).fit(alone, seed=row)
 
 
 @BOTH

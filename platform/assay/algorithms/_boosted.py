@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from assay.algorithms._inner import inner_rows
+from assay.batch import Batch
 from assay.parts import Algorithm
 from assay.spec.strict import Strict
 
@@ -52,11 +53,14 @@ class Boosted(Algorithm):
         each = cls.tree_cost + super().cost_of(num_rows, num_features, num_classes)
         return each * (num_classes / 2 if num_classes > 2 else 1)
 
-    def inner(self, y_N: np.ndarray, seed: int) -> np.ndarray:
+    def inner(self, batch: Batch, seed: int) -> np.ndarray:
         """Return a mask of the rows that say when to stop; empty when that is off or they would be too few."""
         if not self.params.early_stopping_rounds:
-            return np.zeros(len(y_N), bool)
-        return inner_rows(y_N, self.params.inner_fraction, seed)
+            return np.zeros(len(batch), bool)
+        inner_N = inner_rows(batch.label_N, self.params.inner_fraction, seed)
+        if batch.num_classes:  # the only row of a class is one to learn from
+            inner_N &= np.bincount(batch.label_N)[batch.label_N] > 1
+        return inner_N
 
     @property
     def unjudged_trees(self) -> int:

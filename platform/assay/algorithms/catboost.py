@@ -70,7 +70,7 @@ class CatBoost(Boosted):
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedCatBoost:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
-        x_NF, y_N, inner_N = batch.matrix(), batch.label_N, self.inner(batch.label_N, seed)
+        x_NF, y_N, inner_N = batch.matrix(), batch.label_N, self.inner(batch, seed)
         shape = Shape(num_features=x_NF.shape[1], num_classes=batch.num_classes)
         # Labels are float32 inside: numbers far from zero would lose their digits.
         offset = 0.0 if batch.num_classes else float(np.average(y_N, weights=batch.weight_N))
@@ -166,5 +166,5 @@ def _constant(y_N: np.ndarray, num_classes: int) -> np.ndarray:
     """Return the bias that predicts the mean, or the share of each class with half a row more."""
     if not num_classes:
         return np.array([np.mean(y_N)])
-    logit_K = np.log(np.bincount(y_N, minlength=num_classes) + 0.5)
+    logit_K: np.ndarray = np.log(np.bincount(y_N, minlength=num_classes) + 0.5)
     return logit_K[1:] - logit_K[:1] if num_classes == 2 else logit_K

@@ -81,8 +81,8 @@ class LightGBM(Boosted):
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
         import lightgbm
 
-        x_NF, y_N = batch.matrix(), batch.label_N
-        inner_N = self.inner(y_N, seed)
+        x_NF = batch.matrix()
+        inner_N = self.inner(batch, seed)
         learning = self._dataset(batch, x_NF, ~inner_N, None)
         settings = self._settings(batch.num_classes, seed, threads)
         if not inner_N.any():

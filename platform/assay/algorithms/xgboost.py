@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from assay.algorithms._arrays import Shape
 from assay.algorithms._boosted import Boosted
 from assay.algorithms._xgboost_trees import SplitTrees, objective
 from assay.batch import Batch
+from assay.errors import ArtifactFault
 from assay.parts import Files
 from assay.spec.spaces import Integer, LogUniform, Uniform
 
@@ -60,7 +62,7 @@ class XGBoost(Boosted):
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
         from xgboost import QuantileDMatrix, train
 
-        x_NF, y_N, inner_N = batch.matrix(), batch.label_N, self.inner(batch.label_N, seed)
+        x_NF, y_N, inner_N = batch.matrix(), batch.label_N, self.inner(batch, seed)
         # Labels are float32 inside: numbers far from zero would lose their digits.
         offset = 0.0 if batch.num_classes else float(np.average(y_N, weights=batch.weight_N))
 
@@ -99,8 +101,10 @@ class XGBoost(Boosted):
         """Read the trees, checked before XGBoost sees them.
 
         Raises:
-            ArtifactFault: the files are missing or broken, or their arrays do not fit together.
+            ArtifactFault: the files are missing or broken, or their arrays do not fit together, or XGBoost is missing.
         """
+        if find_spec("xgboost") is None:
+            raise ArtifactFault.at("", "needs the package xgboost to predict", "pip install 'assay[boosters]'")
         return FittedXGBoost(SplitTrees.from_files(files))
 
 

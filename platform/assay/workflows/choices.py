@@ -117,28 +117,34 @@ def algorithms_for(experiment: Experiment, task: Task) -> list[PartSpec]:
     """Return what the search may try: as asked, else every algorithm of the shelf that fits and is installed.
 
     Raises:
-        SpecFault: an algorithm that is asked for does not fit the task or kind.
+        SpecFault: an algorithm that is asked for does not fit the task or kind, or is not installed.
     """
     kind = experiment.kind or "tabular"
     if experiment.algorithms == "auto":
         return [
             PartSpec(name=key)
             for key in catalog.keys(Shelf.ALGORITHMS)
-            if key != BASELINE and _fits(catalog.find(Shelf.ALGORITHMS, key), task, kind)
+            if key != BASELINE and not _hindrance(catalog.find(Shelf.ALGORITHMS, key), task, kind)
             if experiment.class_weight == "none" or catalog.find(Shelf.ALGORITHMS, key).weighable
         ]
-    faults = [
-        Fault(f"algorithms[{index}]", f"'{spec.name}' is not for {task} on {kind} data", "see `assay parts algorithms`")
+    hindrances = [
+        (index, spec, _hindrance(catalog.find(Shelf.ALGORITHMS, spec.name), task, kind))
         for index, spec in enumerate(experiment.algorithms)
-        if not _fits(catalog.find(Shelf.ALGORITHMS, spec.name), task, kind)
     ]
-    raise_all(SpecFault, faults)
+    raise_all(
+        SpecFault,
+        [Fault(f"algorithms[{index}]", f"'{spec.name}' {why[0]}", why[1]) for index, spec, why in hindrances if why],
+    )
     return list(experiment.algorithms)
 
 
-def _fits(algorithm: type[Algorithm], task: Task, kind: str) -> bool:
-    installed = not algorithm.optional or find_spec(algorithm.optional) is not None
-    return task in algorithm.tasks and kind in algorithm.kinds and installed
+def _hindrance(algorithm: type[Algorithm], task: Task, kind: str) -> tuple[str, str] | None:
+    """Return why an algorithm cannot be tried, and what helps."""
+    if task not in algorithm.tasks or kind not in algorithm.kinds:
+        return f"is not for {task} on {kind} data", "see `assay parts algorithms`"
+    if algorithm.optional and find_spec(algorithm.optional) is None:
+        return f"needs the package {algorithm.optional}", "pip install 'assay[boosters]', or leave it out"
+    return None
 
 
 def ensembles_for(experiment: Experiment, task: Task) -> list[PartSpec]:
