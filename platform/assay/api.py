@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,21 @@ class Experiment:
 def resume(run: str = "latest", storage: str | Path | None = None, *, quiet: bool = True) -> Result:
     """Take up a run that was interrupted."""
     return _told(lambda session: workflow.resume(run, session), storage, quiet, {})
+
+
+def try_ensembles(
+    ensembles: str | Path | Sequence[Any], run: str = "latest", storage: str | Path | None = None
+) -> dict[str, Any]:
+    """Score ensembles on what a run has stored, without a refit; returns what `assay ensemble --json` prints.
+
+    `ensembles` is a YAML file or a list such as `["vote", {"name": "stack", "params": {"layers": 2}}]`.
+
+    Raises:
+        SpecFault, ArtifactFault: see `assay.errors`.
+    """
+    from assay.workflows import ensembling
+
+    return ensembling.try_ensembles(Storage(storage).open_run(run), ensembles)
 
 
 def load_model(reference: str, storage: str | Path | None = None) -> Model:

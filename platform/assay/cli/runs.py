@@ -1,4 +1,4 @@
-"""Verbs about experiments and runs: init, plan, run, resume, leaderboard."""
+"""Verbs about experiments and runs: init, plan, run, resume, leaderboard, ensemble."""
 
 from __future__ import annotations
 
@@ -150,3 +150,26 @@ def leaderboard(
         show.print_json(result)
     else:
         _print(result)
+
+
+def ensemble(
+    try_: Annotated[
+        Path, typer.Option("--try", help="YAML list of ensembles, as under `ensembles` in an experiment file.")
+    ],
+    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    storage: options.Storage = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score ensembles on the out-of-fold predictions of RUN; fits no member again and does not start Ray."""
+    from assay.cli import show
+    from assay.store.runs import Storage
+    from assay.workflows.ensembling import try_ensembles
+
+    with show.stdout_is_for_data():
+        found = try_ensembles(Storage(storage).open_run(run), try_)
+    if as_json:
+        show.print_json(found)
+    else:
+        show.leaderboard(found)
+    for name, reason in found["failed"].items():
+        typer.echo(f"{name} failed: {reason}", err=True)

@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from assay.evaluation.diversity import in_words
+
 
 def stdout_is_for_data() -> AbstractContextManager[Any]:
     """Send to stderr what libraries print while a verb works: Ray tells of a dead worker on stdout."""
@@ -69,6 +71,9 @@ def leaderboard(result: Mapping[str, Any]) -> None:
         )
     columns = ["name", "kind", metric, "95 % interval", "ties", "fit s", "µs/row", ""]
     print_table(columns, rows, title=f"Leaderboard of {result['run']} (out of fold)")
+    told = in_words(result["diversity"]) if result.get("diversity") else ""  # older runs have none
+    if told:
+        out().print(f"Diversity: {told}")
 
 
 def _members(names: Sequence[str]) -> str:

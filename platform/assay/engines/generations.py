@@ -91,6 +91,21 @@ def skipped_file(trial: int) -> str:
     return f"trials/{trial:04d}/skipped.json"
 
 
+def generation_file(generation: int) -> str:
+    """Return the name of the JSON that holds what was proposed for a generation."""
+    return f"trials/generation-{generation:04d}.json"
+
+
+def proposals_of(run: Run) -> list[Proposal]:
+    """Return what was proposed in a run so far, in trial order."""
+    found: list[Proposal] = []
+    generation = 0
+    while run.exists(generation_file(generation)):
+        found += [Proposal(**entry) for entry in run.read_json(generation_file(generation))["proposals"]]
+        generation += 1
+    return found
+
+
 class Generations:
     """Which trial comes next, and what it may know: the state of the search, free of Ray."""
 
@@ -165,7 +180,7 @@ class Generations:
         known_until = max(0, (generation - 1) * size)
         if any(not record.ended for record in self.records[:known_until]):
             return False
-        file = f"trials/generation-{generation:04d}.json"
+        file = generation_file(generation)
         if not self.run.exists(file):
             self.run.write_json(file, self._proposals(generation, known_until))
         written = self.run.read_json(file)

@@ -14,6 +14,7 @@ from assay.vocabulary import Shelf
 
 PROBABILITY_FLOOR = 1e-4  # keeps the log-odds of an overconfident member within +-9.2
 MAX_LOG_TEMPERATURE = 2.0
+LARGE = 4.0  # the mean is written so large that a penalty hardly touches it, and pulls the rest towards it
 NUM_GROUPS = 3  # of folds, for one number such as a temperature; a meta-learner gets every fold
 
 
@@ -43,13 +44,13 @@ class Scale:
 
 
 def stacked(prediction_MNK: np.ndarray) -> np.ndarray:
-    """Return what a meta-learner reads: x_NF, the members' mean and each member's distance from it.
+    """Return what a meta-learner reads: x_NF, `LARGE` times the members' mean and each member's distance from it.
 
     F = (M + 1) * (K - 1) log-odds, or M + 1 numbers. A penalty then pulls towards the plain mean, not towards nothing.
 
     Example:
         >>> stacked(np.array([[[1.0]], [[3.0]]])).tolist()
-        [[2.0, -1.0, 1.0]]
+        [[8.0, -1.0, 1.0]]
     """
     num_members, num_rows, num_classes = prediction_MNK.shape
     said_MNK = prediction_MNK.astype(np.float64)
@@ -58,7 +59,7 @@ def stacked(prediction_MNK: np.ndarray) -> np.ndarray:
         said_MNK = said_MNK[:, :, 1:] - said_MNK[:, :, :1]
     mean_NK = said_MNK.mean(axis=0)
     apart_NF = (said_MNK - mean_NK).transpose(1, 0, 2).reshape(num_rows, num_members * said_MNK.shape[2])
-    return np.hstack([mean_NK, apart_NF])
+    return np.hstack([LARGE * mean_NK, apart_NF])
 
 
 def read_by(said_MNK: np.ndarray, batch: Batch | None, y_N: np.ndarray | None = None) -> Batch:

@@ -27,7 +27,7 @@ from assay.spec.strict import Strict
 from assay.vocabulary import Shelf, Task
 
 # Members agree on most rows: a strong penalty pulls towards their mean (see `stacked`), and trees stay small.
-LINEAR = {True: Fit("logistic_regression", {"C": 0.02}, 0), False: Fit("ridge", {"alpha": 50.0}, 0)}
+LINEAR = {True: Fit("logistic_regression", {"C": 0.02}, 0), False: Fit("ridge", {"alpha": 5.0}, 0)}
 TREES = Fit("lightgbm", {"num_leaves": 8, "learning_rate": 0.05, "num_trees": 400, "min_child_samples": 50}, 0)
 
 
@@ -70,10 +70,12 @@ class Stack(Ensemble):
         @field_validator("params")
         @classmethod
         def _settings(cls, value: Json, info: ValidationInfo) -> Json:
-            key = info.data.get("learner")
-            faults = [_fault(known, value) for known in ([key] if key else [fit.algorithm for fit in LINEAR.values()])]
-            if all(faults):
-                raise ValueError(faults[0])
+            learner = info.data.get("learner")
+            if value and learner is None:
+                raise ValueError("say whose settings they are: write `learner: ALGORITHM` before them")
+            fault = _fault(learner, value) if value else ""
+            if fault:
+                raise ValueError(fault)
             return value
 
     @property
@@ -145,8 +147,8 @@ def learn(
         names.append([f"layer-{layer}-{place}" for place in range(len(fits))])
         said_MNK = np.stack(said)
     rows = read_by(said_MNK, batch, y_N)
-    own = params if learner else {**linear.params, **params}
-    last = Fit(learner or linear.algorithm, own, child(seed, "last"))
+    own = Fit(learner, params, 0) if learner else linear
+    last = Fit(own.algorithm, own.params, child(seed, "last"))
     models["last"] = last, fitted_on(last, rows)
     temperature = None
     if recalibrate and evidence.task is not Task.REGRESSION:

@@ -40,13 +40,13 @@ def checked(tree: Located) -> Experiment:
     experiment, faults = check(tree)
     if isinstance(tree.plain, dict):
         told = {fault.place for fault in faults}
-        faults += [fault for fault in _part_faults(tree) if fault.place not in told]
+        faults += [fault for fault in part_faults(tree) if fault.place not in told]
     raise_all(SpecFault, faults)
     assert experiment is not None
     return experiment
 
 
-def _part_faults(tree: Located) -> list[Fault]:
+def part_faults(tree: Located) -> list[Fault]:
     """Return what is wrong with the parts that are named, as far as the tree is well-formed enough to tell."""
     faults: list[Fault] = []
     for shelf, path, key, params, params_path in _named(tree.plain):
