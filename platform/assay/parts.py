@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from assay.batch import Batch
 from assay.profile import ColumnSummary, Profile
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec.spaces import Space
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind, Task
@@ -377,35 +378,6 @@ class Metric(Part):
     def gain(self, score: float | np.ndarray) -> Any:
         """Return the score turned so that more is better."""
         return score if self.greater_is_better else -score
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial to run: an algorithm with settings, and whether it may be stopped after a hopeless fold."""
-
-    algorithm: str
-    params: Json
-    stoppable: bool = True
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An algorithm that a search may propose, under its key, with what may be drawn."""
-
-    key: str
-    fixed: Json
-    space: Space
-    portfolio: tuple[Json, ...]
-    cost: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a proposal: gain per finished fold (more is better); failed trials have none."""
-
-    proposal: Proposal
-    gain_F: tuple[float, ...]
-    complete: bool
 
 
 class Search(Part):

@@ -21,8 +21,9 @@ from assay import catalog
 from assay.batch import from_matrix
 from assay.engines import objects
 from assay.engines.fleet import Fleet, Task, judged
+from assay.engines.folds import Folds
 from assay.engines.growing import Ground
-from assay.engines.local_fleet import learn_here
+from assay.engines.local_fleet import LocalFleet
 from assay.parts import Evidence, Learned
 from assay.vocabulary import Shelf
 from assay.vocabulary import Task as Word
@@ -134,11 +135,12 @@ def test_actors_and_this_process_learn_the_same_bits(ray_cluster: None) -> None:
     learners = (("decision_tree", {}),)
     given = Evidence(("tree-00",), nothing_MNK, batch.label_N, fold_N, Word.BINARY, metric, learners)
     recipe_of, probes = {"decision_tree": "plain"}, {"plain": batch.take(np.arange(9))}
-    here = Ground({"plain": batch}, recipe_of, {"decision_tree": 4}, probes, batch.label_N, fold_N, split)
+    folds = Folds(split, fold_N[None], int(fold_N.max()) + 1)
+    here = Ground({"plain": batch}, recipe_of, {"decision_tree": 4}, probes, batch.label_N, folds)
     tasks = [Task(key, {"num_members": 4}, fold) for key in ("bag", "subspace", "boost") for fold in (0, None)]
     with Fleet(num_cpus=2, threads=1) as fleet:
         there = fleet.learn(tasks, given, 7, replace(here, batches={"plain": objects.put(batch)}))
-    for one, other in zip(there, learn_here(tasks, given, 7, here), strict=True):
+    for one, other in zip(there, LocalFleet().learn(tasks, given, 7, here), strict=True):
         assert isinstance(one, Learned)
         assert isinstance(other, Learned)
         assert one.values == other.values

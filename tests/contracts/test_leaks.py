@@ -92,7 +92,7 @@ def combined(key: str, known: Evidence, leaking: bool = False) -> np.ndarray:
     for fold, (learning, state) in enumerate(zip(tasks, LocalFleet().learn(tasks, known, seed=0), strict=True)):
         assert isinstance(state, Learned)
         held_N = known.fold_N == fold
-        prediction_NK[held_N] = predictions_of(learning, state, known.prediction_MNK[:, held_N])
+        prediction_NK[held_N] = predictions_of(learning, state, known.rows(held_N))
     return prediction_NK
 
 

@@ -14,7 +14,7 @@ from assay.engines.budget import Budget
 from assay.engines.folds import Folds
 from assay.engines.generations import Generations, Plan, TrialRecord, fold_file, is_hopeless, not_fitted
 from assay.engines.trial import FoldResult
-from assay.parts import Candidate
+from assay.proposals import Candidate
 from assay.spec.spaces import LogUniform, Uniform
 from assay.store.runs import Run
 from assay.vocabulary import Shelf

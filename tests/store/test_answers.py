@@ -18,7 +18,7 @@ from assay.errors import ArtifactFault
 from assay.model import Model
 from assay.store import artifact
 from assay.store.pyfunc import _load_pyfunc
-from assay.store.verify import verify
+from assay.store.verify import Prover
 
 TEMPERATURE = {"method": "temperature", "slope": 0.5, "bias": [0.0, 0.2], "floor": 1e-6}
 CURVE = {"said": [0.0, 1.0], "true": [0.1, 0.9]}
@@ -72,7 +72,9 @@ def test_pyfunc_files_and_a_fresh_process_give_the_same(tmp_path: Path, deciding
     expected = deciding.answer_table(table)
     assert Predictor(str(folder))(table).equals(expected)
     assert pa.Table.from_pandas(_load_pyfunc(str(folder)).predict(table.to_pandas()), expected.schema).equals(expected)
-    np.testing.assert_array_equal(verify(folder, table, deciding.predict(table))[:, 1], expected["probability_yes"])
+    np.testing.assert_array_equal(
+        Prover().verify(folder, table, deciding.predict(table))[:, 1], expected["probability_yes"]
+    )
 
 
 def test_curves_are_kept_too(model: Model, table: pa.Table) -> None:

@@ -58,7 +58,7 @@ def test_a_class_that_is_not_there_is_named_with_the_nearest() -> None:
         ({"calibration": "isotonic"}, check_answers),
         ({"threshold": 0.3}, check_answers),
     ],
-    ids=str,
+    ids=["class_weight", "calibration", "threshold"],
 )
 def test_numbers_have_no_classes_to_weigh_calibrate_or_decide(settings: dict[str, Any], check: Any) -> None:
     with pytest.raises(SpecFault, match=next(iter(settings))):

@@ -17,7 +17,8 @@ from assay.engines.budget import SAFETY, Budget, Costs
 from assay.engines.folds import Folds
 from assay.engines.trial import FoldResult
 from assay.errors import AssayError
-from assay.parts import Candidate, Json, Metric, Outcome, Proposal, Search
+from assay.parts import Json, Metric, Search
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.seeds import child
 from assay.store.runs import Run
 

@@ -11,8 +11,9 @@ from pydantic_core import PydanticUndefined
 
 from assay import catalog
 from assay.errors import Fault, SpecFault, raise_all
-from assay.parts import Algorithm, Candidate, Json, Metric
+from assay.parts import Algorithm, Json, Metric
 from assay.profile import Profile
+from assay.proposals import Candidate
 from assay.spec import Experiment, PartSpec
 from assay.spec.spaces import from_yaml
 from assay.vocabulary import Shelf, Task

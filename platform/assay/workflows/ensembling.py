@@ -16,8 +16,9 @@ from assay.engines.trial import FoldResult
 from assay.errors import Fault, SpecFault, raise_all
 from assay.evaluation.diversity import diversity
 from assay.evaluation.leaderboard import ranked
-from assay.parts import Ensemble, Json, Proposal, Split
+from assay.parts import Ensemble, Json, Split
 from assay.profile import Profile
+from assay.proposals import Proposal
 from assay.seeds import child
 from assay.spec import Experiment, Located, PartSpec, Strict, read_yaml
 from assay.spec.reading import schema_faults

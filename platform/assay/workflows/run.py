@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Batch
@@ -21,7 +17,7 @@ from assay.engines.fleet import Driver, Fleet
 from assay.engines.generations import USUAL_MEMBERS, Plan, Tell, TrialRecord, not_fitted
 from assay.engines.local_fleet import LocalFleet
 from assay.engines.search import search
-from assay.errors import ClusterFault, DataFault, SpecFault
+from assay.errors import ClusterFault, SpecFault
 from assay.model import Recipe
 from assay.parts import Json
 from assay.profile import Profile
@@ -35,9 +31,16 @@ from assay.workflows import choices, finalize
 from assay.workflows.checking import checked
 from assay.workflows.combine import Board, judge
 from assay.workflows.imbalance import check_weights
+from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
 from assay.workflows.settle import check_answers
+
+# Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
+# import everything, judging ensembles, reading the model back, scoring the test rows.
+FINISH_S, FINISH_S_PER_VALUE = 8.0, 1e-6
+# Two actors take 5 s of both cores before their first fit.
+FEW_S, FEW_VALUES = 5.0, 5_000_000
 
 
 def silent(type: str, data: Json) -> None:
@@ -69,7 +72,7 @@ def start(experiment: Experiment, session: Session) -> Json:
     ready = make_ready(experiment, rows)
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
-        experiment = _keep_memory(experiment, session.memory, run)
+        experiment = keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
         run.events.append("run_started", experiment=experiment.experiment)
         return _execute(run, experiment, ready, num_cpus, session)
@@ -173,7 +176,7 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     """Search, combine, fit, test, pack and register, taking up what the run's folder already holds."""
     rows, plan, recipes, batches = ready.rows, ready.plan, ready.recipes, ready.batches
     tell = _logged(run, session.tell)
-    _same_rows(run, rows)
+    same_rows(run, rows)
     budget = budget_of(experiment, run, rows, num_cpus, session.started)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
     warming = threading.Thread(target=tracking.warm, daemon=True)
@@ -335,67 +338,3 @@ def _ends(records: Any) -> dict[str, int]:
         for how in ("complete", "stopped", "failed", "skipped", "cut")
         if (count := sum(record.ended == how for record in records))
     }
-
-
-def digest_of(table: pa.Table) -> str:
-    """Return a fingerprint of a table's content, whatever its chunks."""
-    found = hashlib.sha256()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
-        writer.write_table(table.replace_schema_metadata(None).combine_chunks(), max_chunksize=PROBE_ROWS)
-    found.update(sink.getvalue())
-    return found.hexdigest()
-
-
-PROBE_ROWS = 65_536
-# Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
-# import everything, judging ensembles, reading the model back, scoring the test rows.
-FINISH_S, FINISH_S_PER_VALUE = 8.0, 1e-6
-# Two actors take 5 s of both cores before their first fit.
-FEW_S, FEW_VALUES = 5.0, 5_000_000
-
-
-def _same_rows(run: Run, rows: Rows) -> None:
-    """Write down the rows' fingerprint and the profile, or check that they are those of the interrupted session."""
-    digest = {"train": digest_of(rows.train), "test": digest_of(rows.test)}
-    if run.exists("rows.json"):
-        if run.read_json("rows.json") != digest:
-            raise DataFault.at(
-                f"run '{run.id}'",
-                "the data changed since the run began",
-                "bring the old data back, or start anew: `assay run FILE`",
-            )
-        return
-    run.write_json("profile.json", rows.profile.to_json())
-    run.write_json("rows.json", digest)
-
-
-def _keep_memory(experiment: Experiment, memory: Mapping[str, Any], run: Run) -> Experiment:
-    """Write rows that were given in memory into the run, so that it can be resumed like any other."""
-    import pyarrow.parquet as pq
-
-    from assay.engines.loading import from_memory
-
-    if not memory:
-        return _absolute(experiment)
-    paths = {}
-    for name, data in memory.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(from_memory(data), sink)
-        paths[name] = str(run.write_bytes(f"data/{name}.parquet", sink.getvalue().to_pybytes()))
-    data = experiment.data.model_copy(update={**paths, "format": "parquet"})
-    return experiment.model_copy(update={"data": data})
-
-
-def _absolute(experiment: Experiment) -> Experiment:
-    """Return the experiment with local paths made absolute, so that it can be resumed from any folder."""
-
-    def whole(path: Any) -> Any:
-        if isinstance(path, list):
-            return [whole(entry) for entry in path]
-        return path if path is None or "://" in path else str(Path(path).expanduser().absolute())
-
-    data = experiment.data
-    return experiment.model_copy(
-        update={"data": data.model_copy(update={"train": whole(data.train), "test": whole(data.test)})}
-    )
