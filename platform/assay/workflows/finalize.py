@@ -34,7 +34,8 @@ from assay.workflows.settle import settle
 NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
-PROOF_S = 5.0  # of a time budget: writing the model, loading it in a fresh process, scoring
+PROOF_S = 3.0  # of a time budget: writing the model, loading it in a fresh process, scoring
+LATE_S = 2.0  # a good model this much late is better than a poor one in time
 
 
 def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | None = None) -> Entry:
@@ -72,7 +73,8 @@ def _in_time(entries: Sequence[Entry], board: Board, plan: Plan, budget: Budget)
         fit_s_M = [board.trials[name].fit_s for name in entry.members or (entry.name,)]
         return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots) + PROOF_S
 
-    found = [entry for entry in entries if needed_s(entry) <= budget.left_s]
+    room_s = max(budget.left_s, PROOF_S + LATE_S)
+    found = [entry for entry in entries if needed_s(entry) <= room_s]
     return found or [min(entries, key=needed_s)]
 
 
