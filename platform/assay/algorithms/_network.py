@@ -20,7 +20,6 @@ from assay.spec.strict import Strict
 SHAPE, WEIGHTS = "network.json", "weights.safetensors"
 MAX_STEPS = 768  # inputs that the staircases may add
 PREDICT_ROWS = 1_024  # at once; the units of more do not stay in the cache
-CLIMB = 3.0  # how much faster than other weights those of the staircases move
 
 
 class Shape(Strict):
@@ -95,7 +94,7 @@ class Network(nn.Module):
         members, width = shape.num_members, shape.width
         self.staircase = Staircase(shape.num_steps)
         self.stem = nn.Linear(shape.num_features, width, bias=False)
-        self.climb = nn.Parameter(torch.zeros(shape.num_steps, width))  # zero: smooth first, then steep where it helps
+        self.climb = nn.Parameter(torch.zeros(shape.num_steps, width))
         self.blocks = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(shape.num_blocks))
         self.views = nn.ModuleList(
             tabm.ElementwiseAffine((members, width), bias=True, scaling_init="ones" if depth else "normal")
@@ -109,7 +108,7 @@ class Network(nn.Module):
     def forward(self, x_NF: Tensor) -> Tensor:
         """Return the logits, or the standardised number, that each of M members gives: (N, M, K)."""
         bent_NF = x_NF / torch.sqrt(1 + (x_NF / 3) ** 2)  # outliers to within 3
-        first_NW = self.stem(bent_NF) + CLIMB * (self.staircase(x_NF) @ self.climb)
+        first_NW = self.stem(bent_NF) + self.staircase(x_NF) @ self.climb
         h_NMW = first_NW[:, None].expand(-1, self.num_members, -1)
         h_NMW = self.silence(silu(self.views[0](h_NMW)))
         for block, view in zip(self.blocks, self.views[1:], strict=True):

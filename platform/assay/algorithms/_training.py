@@ -16,6 +16,7 @@ from assay.algorithms._network import PREDICT_ROWS, Network
 
 Rows = tuple[Tensor, Tensor, Tensor]  # features, class or standardised label, weight
 MUON = 5.0  # how many times AdamW's rate the matrices get
+CLIMB = 3.0  # how many times AdamW's rate the weights of the staircases get when they begin at zero
 RECENT = 10  # the average remembers about the last 1 / RECENT of all steps so far
 LEAST_STEPS = 8  # of a pass over few rows
 
@@ -29,6 +30,7 @@ class Plan:
     batch_size: int
     num_epochs: int
     patience: int
+    smooth: bool
 
 
 def train(network: Network, learning: Rows, judging: Rows | None, plan: Plan) -> tuple[Network, int]:
@@ -64,11 +66,21 @@ def num_steps(num_rows: int, batch_size: int) -> int:
 
 
 def _optimizers(network: Network, plan: Plan) -> list[torch.optim.Optimizer]:
-    """Return Muon for the matrices that all members share, AdamW for the others and for what is no matrix."""
+    """Return Muon for the matrices that all members share, AdamW for the others and for what is no matrix.
+
+    The weights of the staircases begin at random and are learned as others are; when `smooth`, at zero and by AdamW,
+    which comes to steep steps only where the label asks for them.
+    """
     shared = [layer.weight for layer in (network.stem, *network.blocks) if isinstance(layer, nn.Linear)]
-    pulled = [network.climb, network.head.weight]
-    free = [one for one in network.parameters() if all(one is not other for other in (*shared, *pulled))]
-    groups: list[dict[str, Any]] = [{"params": pulled}, {"params": free, "weight_decay": 0.0}]
+    climb: dict[str, Any] = {"params": [network.climb], "lr": CLIMB * plan.learning_rate}
+    if not plan.smooth and len(network.climb):
+        bound = (network.stem.in_features + len(network.climb)) ** -0.5
+        nn.init.uniform_(network.climb, -bound, bound)
+        shared.append(network.climb)
+        climb["params"] = []
+    held = (*shared, network.climb, network.head.weight)
+    free = [one for one in network.parameters() if all(one is not other for other in held)]
+    groups: list[dict[str, Any]] = [climb, {"params": [network.head.weight]}, {"params": free, "weight_decay": 0.0}]
     return [
         Muon(shared, MUON * plan.learning_rate, plan.weight_decay),
         torch.optim.AdamW(groups, plan.learning_rate, weight_decay=plan.weight_decay, fused=True),

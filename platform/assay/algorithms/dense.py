@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from assay.algorithms._training import Plan, Rows
 
 USUAL_STEPS, USUAL_EPOCHS = 500, (8, 40)  # more passes over few rows, fewer over many
-UNJUDGED_EPOCHS = 20  # when there are too few rows to find out
-USUAL_DECAY, DECAY_ROWS = (0.03, 2.0), 300  # few rows are learned by heart unless the weights are held back
+USUAL_DECAY, DECAY_ROWS = (0.03, 4.0), 600  # few rows are learned by heart unless the weights are held back
 
 
 class Dense(Algorithm):
@@ -49,10 +48,13 @@ class Dense(Algorithm):
         width: int = Field(128, ge=4, le=4_096, description="units of a layer")
         num_blocks: int = Field(1, ge=0, le=32, description="layers between the first and the last")
         num_bins: int = Field(16, ge=0, le=256, description="quantile steps of a numeric feature; 0 or 1 for none")
+        smooth: bool = Field(
+            False, description="whether steps are learned late, for labels that follow numbers smoothly"
+        )
         dropout: float = Field(0.1, ge=0, lt=0.95, description="share of units silenced in training")
         learning_rate: float = Field(4e-3, gt=0, le=1, description="rate of AdamW; shared matrices move 5 times as far")
         weight_decay: float | None = Field(
-            None, ge=0, le=10, description="pull of the weights to 0; null: 300 / rows, within 0.03 to 2"
+            None, ge=0, le=10, description="pull of the weights to 0; null: 600 / rows, within 0.03 to 4"
         )
         batch_size: int = Field(512, ge=8, le=65_536, description="rows of one step")
         num_epochs: int | None = Field(
@@ -68,6 +70,7 @@ class Dense(Algorithm):
         "width": Choice((64, 128, 192, 256)),
         "num_blocks": Choice((1, 2, 3)),
         "num_bins": Choice((0, 8, 16, 32)),
+        "smooth": Choice((False, True)),
         "dropout": Uniform(0.0, 0.4),
         "learning_rate": LogUniform(1e-3, 1e-2),
         "weight_decay": LogUniform(1e-3, 0.5),
@@ -97,7 +100,7 @@ class Dense(Algorithm):
             inner_N = self._inner(batch.label_N, seed)
             learning = _tensors(network, batch.take(~inner_N) if inner_N.any() else batch)
             judging = _tensors(network, batch.take(inner_N)) if inner_N.any() else None
-            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0]), judging is not None))
+            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0])))
         return FittedDense(shape, network, {"num_epochs": float(num_epochs)})
 
     def load(self, files: Files) -> FittedDense:
@@ -146,11 +149,11 @@ class Dense(Algorithm):
             return np.zeros(len(y_N), bool)
         return inner_rows(y_N, self.params.inner_fraction, seed)
 
-    def _plan(self, num_rows: int, judged: bool) -> Plan:
+    def _plan(self, num_rows: int) -> Plan:
         from assay.algorithms._training import Plan, num_steps
 
         params = self.params
-        usual = USUAL_STEPS // num_steps(num_rows, params.batch_size) if judged else UNJUDGED_EPOCHS
+        usual = USUAL_STEPS // num_steps(num_rows, params.batch_size)
         decay = DECAY_ROWS / num_rows if params.weight_decay is None else params.weight_decay
         return Plan(
             learning_rate=params.learning_rate,
@@ -158,6 +161,7 @@ class Dense(Algorithm):
             batch_size=params.batch_size,
             num_epochs=params.num_epochs or int(np.clip(usual, *USUAL_EPOCHS)),
             patience=params.patience,
+            smooth=params.smooth,
         )
 
 
