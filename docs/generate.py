@@ -248,6 +248,7 @@ One object on stdout; `assay.Experiment(...).run().json` in Python is the same.
 | `greater_is_better` | whether a larger score is better |
 | `winner` | the row of the leaderboard that became the model: the best, or a cheaper one that is as good |
 | `leaderboard` | the rows, best first; see below |
+| `diversity` | the `members` that ensembles were given, and the `error_correlation` of each pair of them, out of fold |
 | `trials` | how many trials counted, and how they ended: `complete`, `stopped`, `failed` |
 | `calibration` | `method`, and the winner's log loss out of fold `log_loss_before` and `log_loss_after`, each fold \
 by what the others taught; `log_loss_of_best_member` as it is; null for numbers |
@@ -274,9 +275,14 @@ A row of the leaderboard. All scores are out of fold: each training row is judge
 | `num_rows` | training rows of a fit; fewer than there are where an algorithm caps them |
 | `members` | trials that an ensemble joins; of one that fits its own members, the learner of each |
 | `note` | what else must be said, such as that rows were sampled |
+| `refused` | whether it is an ensemble that is worse, out of fold, than its best member; it cannot become the model |
 | `params` | settings of a trial |
 
 The scores are numbers, or null where a metric has none.
+
+`assay ensemble RUN --try FILE --json` prints `run`, `task`, `metric`, `greater_is_better`, `leaderboard` and
+`diversity` as above, and `failed`: why an ensemble could not be learned, by its name. FILE is a YAML list of parts as
+under `ensembles`, alone or under that key. What the run judged itself gets the same score again.
 """
 
 

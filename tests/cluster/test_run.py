@@ -110,7 +110,7 @@ def scores(found: assay.Result) -> list[tuple[Any, ...]]:
 
 def test_the_leaderboard_has_baseline_trials_and_ensembles_with_intervals(result: assay.Result) -> None:
     board = result.leaderboard
-    assert board["kind"].value_counts().to_dict() == {"trial": NUM_TRIALS, "ensemble": 4, "baseline": 1}
+    assert board["kind"].value_counts().to_dict() == {"trial": NUM_TRIALS, "ensemble": 6, "baseline": 1}
     assert (board["low"] <= board["score"]).all()
     assert (board["score"] <= board["high"]).all()
     assert board["score"].is_monotonic_decreasing

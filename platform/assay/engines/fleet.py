@@ -139,15 +139,15 @@ def done(
     from threadpoolctl import threadpool_limits
 
     try:
-        with threadpool_limits(threads):  # also around a call: sums over many threads have other last bits
-            if isinstance(job, Grow):
-                assert ground is not None, f"{task.key} grows, and was given no rows"
-                assert batch is not None
-                return grow(job, ground, batch, task.without_fold, threads)
-            if isinstance(job, Call):
+        if isinstance(job, Grow):
+            assert ground is not None, f"{task.key} grows, and was given no rows"
+            assert batch is not None
+            return grow(job, ground, batch, task.without_fold, threads)
+        if isinstance(job, Call):
+            with threadpool_limits(1):  # sums over many threads have other last bits
                 return job.function(seen, **job.arguments)
-            inputs = task.part.inputs(seen.prediction_MNK, seen.y_N)
-            return fit_capped(algorithm_of(job.algorithm, job.params), inputs, job.seed, threads)[0]
+        inputs = task.part.inputs(seen.prediction_MNK, seen.y_N)
+        return fit_capped(algorithm_of(job.algorithm, job.params), inputs, job.seed, threads)[0]
     except FIT_ERRORS as error:
         return Failure(f"{type(error).__name__}: {str(error)[:500]}")
 

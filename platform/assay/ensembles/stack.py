@@ -11,13 +11,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from assay import catalog
 from assay.batch import Batch
 from assay.ensembles._layers import (
-    NUM_GROUPS,
     Scale,
     cross_fitted,
+    cross_fitted_temperature,
     fitted_on,
     folds_of,
     read_by,
-    temperature_of,
     tempered,
 )
 from assay.errors import SpecFault
@@ -73,7 +72,7 @@ class Stack(Ensemble):
             learner = info.data.get("learner")
             if value and learner is None:
                 raise ValueError("say whose settings they are: write `learner: ALGORITHM` before them")
-            fault = _fault(learner, value) if value else ""
+            fault = _fault(learner, value) if learner else ""
             if fault:
                 raise ValueError(fault)
             return value
@@ -152,7 +151,7 @@ def learn(
     models["last"] = last, fitted_on(last, rows)
     temperature = None
     if recalibrate and evidence.task is not Task.REGRESSION:
-        temperature = temperature_of(cross_fitted(last, rows, folds_of(evidence, NUM_GROUPS)), evidence.y_N)
+        temperature = cross_fitted_temperature(last, rows, fold_N)
     values = {"centre": scale.centre, "spread": scale.spread, "temperature": temperature, "layers": [*names, ["last"]]}
     return Learned(values, models)
 

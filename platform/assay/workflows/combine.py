@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -64,17 +66,37 @@ def judge(
     ground: Ground,
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
-    judging = Judging.of(plan, batch, task, columns)
+    with one_thread():
+        return _judge(records, specs, run, Judging.of(plan, batch, task, columns), fleet, tell, ground)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Keep this process to one thread: sums over many have other last bits, and small ones are slower."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
+
+
+def _judge(
+    records: Sequence[TrialRecord],
+    specs: Sequence[PartSpec],
+    run: Run,
+    judging: Judging,
+    driver: Driver,
+    tell: Tell,
+    ground: Ground,
+) -> Board:
     evidence = evidence_of(records, run, judging)
     trials = {record.name: record for record in records}
     family_of = {name: record.proposal.algorithm for name, record in trials.items()}
     scored = Scored(judging, evidence.y_N)
     baseline = baseline_entry(judging, scored)
-    given = members_at(evidence, chosen_members(evidence, family_of, plan.metric.gain(baseline.score)))
+    given = members_at(evidence, chosen_members(evidence, family_of, judging.metric.gain(baseline.score)))
     keep(run, judging, [trials[name].number for name in given.names])
     rows = trial_entries(trials, evidence, scored)
-    joined, ensembles = ensemble_entries(specs, given, rows, judging, scored, fleet, tell, ground)
-    entries = scored.with_gaps(ranked([*rows, *joined, baseline], plan.metric))
+    joined, ensembles = ensemble_entries(specs, given, rows, judging, scored, driver, tell, ground)
+    entries = scored.with_gaps(ranked([*rows, *joined, baseline], judging.metric))
     judged = Judged(evidence.y_N, evidence.fold_N, scored.prediction_NK)
     found = diversity(given.names, given.prediction_MNK, given.y_N)
     return Board(tuple(entries), trials, ensembles, given.names, judged, found)
@@ -145,11 +167,11 @@ def ensemble_entries(
             continue
         members = [costs[given.names[place]] for place in part.used(combined.learned, len(given.names))]
         entry = _ensemble_entry(entry, members)
-        entries.append(_doubted(entry, costs[given.names[0]], judging.metric) if part.doubted else entry)
+        entries.append(doubted(entry, costs[given.names[0]], judging.metric) if part.doubted else entry)
     return entries, ensembles
 
 
-def _doubted(entry: Entry, best: Entry, metric: Metric) -> Entry:
+def doubted(entry: Entry, best: Entry, metric: Metric) -> Entry:
     """Return the row of an ensemble that may overfit, refused when it is worse than the best member it was given."""
     if metric.gain(entry.score) >= metric.gain(best.score):
         return entry

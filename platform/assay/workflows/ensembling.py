@@ -26,7 +26,7 @@ from assay.store.runs import Run
 from assay.vocabulary import Shelf, Task
 from assay.workflows import choices
 from assay.workflows.checking import part_faults
-from assay.workflows.combine import Scored, baseline_entry, ensemble_entries, trial_entries
+from assay.workflows.combine import Scored, baseline_entry, ensemble_entries, one_thread, trial_entries
 from assay.workflows.evidence import FILE, Judging, evidence_of
 from assay.workflows.run import read_spec
 
@@ -52,6 +52,11 @@ def try_ensembles(run: Run, asked: str | Path | Sequence[Any]) -> Json:
     tree = _tree(asked)
     experiment, task = _told(run)
     specs = _checked(tree, task)
+    with one_thread():
+        return _tried(run, experiment, task, specs)
+
+
+def _tried(run: Run, experiment: Experiment, task: Task, specs: Sequence[PartSpec]) -> Json:
     judging, records = _kept(run, experiment, task)
     given = evidence_of(records, run, judging)
     scored, told = Scored(judging, given.y_N), []

@@ -17,6 +17,7 @@ from assay.store.runs import Run
 from assay.vocabulary import Task
 
 MAX_MEMBERS = 16  # trials that ensembles may draw from: the best of each family, then the best of all
+MIN_MEMBERS = 2
 TOO_ALIKE = 0.995  # correlation of errors from which on a member says nothing new
 WORTHLESS = 0.4  # share of the best trial's gain over the baseline below which a member is not worth its cost
 FILE = "evidence.safetensors"
@@ -89,7 +90,7 @@ def chosen_members(evidence: Evidence, family_of: Mapping[str, str], floor: floa
     """Return the places of the members that ensembles get: the best of each family, then the best of all.
 
     Left out are those that err as a better one does (`TOO_ALIKE`), and those that gain too little over the baseline's
-    `floor` (`WORTHLESS`): they cost a fit and a prediction for each row and change nothing. The best is always there.
+    `floor` (`WORTHLESS`): they cost a fit and a prediction for each row and change nothing. Two are there at least.
     """
     best_of: dict[str, int] = {}
     for place, name in enumerate(evidence.names):
@@ -104,7 +105,8 @@ def chosen_members(evidence: Evidence, family_of: Mapping[str, str], floor: floa
         alike = any(correlation_MM[place, better] > TOO_ALIKE for better in chosen if better < place)
         if len(chosen) < MAX_MEMBERS and gain_M[place] >= enough and not alike:
             chosen.append(place)
-    return sorted(chosen)
+    spare = [place for place in range(len(evidence.names)) if place not in chosen]
+    return sorted([*chosen, *spare[: max(0, MIN_MEMBERS - len(chosen))]])
 
 
 def keep(run: Run, judging: Judging, trials: Sequence[int]) -> None:
