@@ -57,8 +57,8 @@ class Experiment:
         SpecFault: every key that is unknown or has a wrong value.
 
     Example:
-        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.folds
-        5
+        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.test_fraction
+        0.2
     """
 
     def __init__(self, **settings: Any) -> None:
