@@ -46,7 +46,7 @@ def trees_of(booster: Any, category_F: np.ndarray, num_levels: Sequence[int]) ->
             Question(int(number[split["float_feature_index"]]), float(np.float32(split["border"])))
             if split["split_type"] == "FloatFeature"
             else sets(index, bit)
-            for bit, split in enumerate(tree["splits"])
+            for bit, split in enumerate(tree["splits"] or ())  # none where no question helps
         ]
         found.append((questions, np.array(tree["leaf_values"]).reshape(1 << len(questions), -1)))
     return found, np.array(bias_C)

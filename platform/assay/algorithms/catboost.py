@@ -18,6 +18,8 @@ from assay.parts import Files
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
 from assay.vocabulary import ColumnKind
 
+FEWEST_SAMPLED = 10  # rows: CatBoost refuses to sample a handful
+
 
 class CatBoost(Boosted):
     """Boosted trees whose nodes of one depth all ask the same question; categories become statistics of the label.
@@ -84,23 +86,25 @@ class CatBoost(Boosted):
             weight_N = None if batch.weight_N is None else batch.weight_N[mask_N]
             return pool_of(x_NF[mask_N], category_F, target_N[mask_N], weight_N)
 
-        booster = self._booster(batch.num_classes, seed, threads, judged=bool(inner_N.any()))
+        booster = self._booster(batch, inner_N, seed, threads)
         booster.fit(pool(~inner_N), eval_set=pool(inner_N) if inner_N.any() else None)
         learned = trees_of(booster, category_F, [feature.num_levels for feature in batch.features])
         return FittedCatBoost(spread(learned, shape, class_C, offset))
 
-    def _booster(self, num_classes: int, seed: int, threads: int, judged: bool) -> Any:
+    def _booster(self, batch: Batch, inner_N: np.ndarray, seed: int, threads: int) -> Any:
         from catboost import CatBoost as Booster
 
-        chosen, statistic = self.params, ["Borders:Prior=0.5"]
+        num_classes, judged = batch.num_classes, bool(inner_N.any())
+        chosen, statistic = self.paced(num_classes), ["Borders:Prior=0.5"]
+        sampled = chosen.subsample < 1 and np.count_nonzero(~inner_N) * chosen.subsample >= FEWEST_SAMPLED
         settings = {
             "iterations": chosen.num_trees if judged else self.unjudged_trees,
             "learning_rate": chosen.learning_rate,
             "depth": chosen.depth,
             "l2_leaf_reg": chosen.l2_leaf_reg,
             "random_strength": chosen.random_strength,
-            "bootstrap_type": "Bernoulli" if chosen.subsample < 1 else "No",
-            **({"subsample": chosen.subsample} if chosen.subsample < 1 else {}),
+            "bootstrap_type": "Bernoulli" if sampled else "No",
+            **({"subsample": chosen.subsample} if sampled else {}),
             "rsm": chosen.feature_fraction,
             "border_count": chosen.border_count,
             "one_hot_max_size": chosen.one_hot_levels,
