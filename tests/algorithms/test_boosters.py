@@ -229,7 +229,7 @@ def test_a_label_far_from_zero_keeps_its_digits(key: str) -> None:
 def test_a_tree_without_a_question_is_read() -> None:
     batch = from_matrix(np.arange(40.0)[:, None], np.arange(40.0))
     blind = CatBoost(CatBoost.Params(feature_fraction=0.01)).fit(batch, seed=0)
-    assert len(set(blind.predict(batch).ravel().tolist())) == 1
+    assert np.ptp(blind.predict(batch)) < 0.1 * np.ptp(batch.label_N)
 
 
 @pytest.mark.parametrize("num_rows", [2, 3, 5, 9])

@@ -44,10 +44,10 @@ class CatBoost(Boosted):
         learning_rate: float = Field(0.1, gt=0, le=1, description="share of each tree that is added; smaller is finer")
         depth: int = Field(6, ge=1, le=10, description="questions of a tree")
         l2_leaf_reg: float = Field(3.0, ge=0, le=1e6, description="penalty on the square of leaf values")
-        random_strength: float = Field(1.0, ge=0, le=100, description="chance added to the scores of questions")
+        random_strength: float = Field(0.3, ge=0, le=100, description="chance added to the scores of questions")
         subsample: float = Field(0.8, gt=0, le=1, description="share of the rows that each tree learns from")
         feature_fraction: float = Field(1.0, gt=0, le=1, description="share of the features tried at each depth")
-        border_count: int = Field(64, ge=1, le=255, description="borders at which a number may be cut")
+        border_count: int = Field(128, ge=1, le=255, description="borders at which a number may be cut")
         one_hot_levels: int = Field(
             10, ge=2, le=255, description="categories up to this many levels are asked level by level, others as sets"
         )
@@ -61,13 +61,18 @@ class CatBoost(Boosted):
         "learning_rate": LogUniform(0.03, 0.3),
         "depth": Integer(3, 8),
         "l2_leaf_reg": LogUniform(0.3, 30.0),
-        "random_strength": LogUniform(0.1, 10.0),
+        "random_strength": LogUniform(0.03, 10.0),
         "subsample": Uniform(0.5, 1.0),
         "feature_fraction": Uniform(0.3, 1.0),
         "border_count": Choice((32, 64, 128, 254)),
         "one_hot_levels": Choice((2, 10, 50)),
     }
-    portfolio = ({},)
+    portfolio = (
+        {},
+        {"depth": 8},
+        {"learning_rate": 0.05, "feature_fraction": 0.5, "subsample": 0.7},
+        {"depth": 4},
+    )
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedCatBoost:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
