@@ -15,7 +15,7 @@ from assay.algorithms._arrays import Shape
 from assay.algorithms._catboost_trees import pool_of, spread, trees_of
 from assay.algorithms.catboost import CatBoost
 from assay.algorithms.xgboost import XGBoost
-from assay.batch import Batch, Column
+from assay.batch import Batch, Column, from_matrix
 from assay.errors import ArtifactFault
 from assay.parts import Algorithm, Files, Fitted
 from assay.vocabulary import ColumnKind, Shelf
@@ -181,7 +181,7 @@ def test_a_row_alone_is_predicted_as_among_others(key: str, num_classes: int) ->
 def test_arrays_say_what_catboost_says(num_classes: int, one_hot_levels: int) -> None:
     x_NF, y_N, category_F = table(num_classes).matrix(), table(num_classes).label_N, np.array([False, True])
     part = CatBoost(CatBoost.Params(num_trees=30, one_hot_levels=one_hot_levels))
-    booster = part._booster(num_classes, seed=0, threads=1, judged=False)
+    booster = part._booster(table(num_classes), np.zeros(len(x_NF), bool), seed=0, threads=1)
     booster.fit(pool_of(x_NF, category_F, y_N, None))
     shape = Shape(num_features=2, num_classes=num_classes)
     trees = spread(
@@ -224,6 +224,18 @@ def test_a_label_far_from_zero_keeps_its_digits(key: str) -> None:
     far = Batch(batch.columns, batch.meaning, batch.row_N, batch.label_N + 2e9).packed()
     error_N = algorithm(key).fit(far, seed=0).predict(far)[:, 0] - far.label_N
     assert error_N.std() < 0.5 * far.label_N.std()
+
+
+def test_a_tree_without_a_question_is_read() -> None:
+    batch = from_matrix(np.arange(40.0)[:, None], np.arange(40.0))
+    blind = CatBoost(CatBoost.Params(feature_fraction=0.01)).fit(batch, seed=0)
+    assert np.ptp(blind.predict(batch)) < 0.1 * np.ptp(batch.label_N)
+
+
+@pytest.mark.parametrize("num_rows", [2, 3, 5, 9])
+def test_a_handful_of_rows_is_learned_from(num_rows: int) -> None:
+    batch = from_matrix(np.arange(num_rows * 1.0)[:, None], np.arange(num_rows) % 2, 2)
+    assert CatBoost().fit(batch, seed=0).predict(batch).shape == (num_rows, 2)
 
 
 def test_features_that_never_vary_predict_the_mean() -> None:

@@ -26,8 +26,8 @@ class Forest(SklearnAlgorithm):
         """Settings of the forest."""
 
         num_trees: int = Field(100, ge=1, le=5_000, description="trees; more only costs time and size")
-        # Fully grown trees give sharper ranks on clean data and files of hundreds of megabytes on noisy data.
-        min_samples_leaf: int = Field(3, ge=1, le=100_000, description="training rows in a leaf at least")
+        # Fully grown trees give sharper ranks on clean data and, on noisy data, poor probabilities and large files.
+        min_samples_leaf: int = Field(2, ge=1, le=100_000, description="training rows in a leaf at least")
         max_features: Literal["auto", "sqrt"] | Annotated[float, Field(gt=0, le=1)] = Field(
             "auto", description="share of the features tried at each question; auto: sqrt for classes, 0.6 for numbers"
         )

@@ -18,6 +18,8 @@ from assay.parts import Files
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
 from assay.vocabulary import ColumnKind
 
+FEWEST_SAMPLED = 10  # rows: CatBoost refuses to sample a handful
+
 
 class CatBoost(Boosted):
     """Boosted trees whose nodes of one depth all ask the same question; categories become statistics of the label.
@@ -42,10 +44,10 @@ class CatBoost(Boosted):
         learning_rate: float = Field(0.1, gt=0, le=1, description="share of each tree that is added; smaller is finer")
         depth: int = Field(6, ge=1, le=10, description="questions of a tree")
         l2_leaf_reg: float = Field(3.0, ge=0, le=1e6, description="penalty on the square of leaf values")
-        random_strength: float = Field(1.0, ge=0, le=100, description="chance added to the scores of questions")
+        random_strength: float = Field(0.3, ge=0, le=100, description="chance added to the scores of questions")
         subsample: float = Field(0.8, gt=0, le=1, description="share of the rows that each tree learns from")
         feature_fraction: float = Field(1.0, gt=0, le=1, description="share of the features tried at each depth")
-        border_count: int = Field(64, ge=1, le=255, description="borders at which a number may be cut")
+        border_count: int = Field(128, ge=1, le=255, description="borders at which a number may be cut")
         one_hot_levels: int = Field(
             10, ge=2, le=255, description="categories up to this many levels are asked level by level, others as sets"
         )
@@ -60,13 +62,18 @@ class CatBoost(Boosted):
         "learning_rate": LogUniform(0.03, 0.3),
         "depth": Integer(3, 8),
         "l2_leaf_reg": LogUniform(0.3, 30.0),
-        "random_strength": LogUniform(0.1, 10.0),
+        "random_strength": LogUniform(0.03, 10.0),
         "subsample": Uniform(0.5, 1.0),
         "feature_fraction": Uniform(0.3, 1.0),
         "border_count": Choice((32, 64, 128, 254)),
         "one_hot_levels": Choice((2, 10, 50)),
     }
-    portfolio = ({},)
+    portfolio = (
+        {},
+        {"depth": 8},
+        {"learning_rate": 0.05, "feature_fraction": 0.5, "subsample": 0.7},
+        {"depth": 4},
+    )
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedCatBoost:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
@@ -85,23 +92,25 @@ class CatBoost(Boosted):
             weight_N = None if batch.weight_N is None else batch.weight_N[mask_N]
             return pool_of(x_NF[mask_N], category_F, target_N[mask_N], weight_N)
 
-        booster = self._booster(batch.num_classes, seed, threads, judged=bool(inner_N.any()))
+        booster = self._booster(batch, inner_N, seed, threads)
         booster.fit(pool(~inner_N), eval_set=pool(inner_N) if inner_N.any() else None)
         learned = trees_of(booster, category_F, [feature.num_levels for feature in batch.features])
         return FittedCatBoost(spread(learned, shape, class_C, offset))
 
-    def _booster(self, num_classes: int, seed: int, threads: int, judged: bool) -> Any:
+    def _booster(self, batch: Batch, inner_N: np.ndarray, seed: int, threads: int) -> Any:
         from catboost import CatBoost as Booster
 
-        chosen, statistic = self.params, ["Borders:Prior=0.5"]
+        num_classes, judged = batch.num_classes, bool(inner_N.any())
+        chosen, statistic = self.paced(num_classes), ["Borders:Prior=0.5"]
+        sampled = chosen.subsample < 1 and np.count_nonzero(~inner_N) * chosen.subsample >= FEWEST_SAMPLED
         settings = {
             "iterations": chosen.num_trees if judged else self.unjudged_trees,
             "learning_rate": chosen.learning_rate,
             "depth": chosen.depth,
             "l2_leaf_reg": chosen.l2_leaf_reg,
             "random_strength": chosen.random_strength,
-            "bootstrap_type": "Bernoulli" if chosen.subsample < 1 else "No",
-            **({"subsample": chosen.subsample} if chosen.subsample < 1 else {}),
+            "bootstrap_type": "Bernoulli" if sampled else "No",
+            **({"subsample": chosen.subsample} if sampled else {}),
             "rsm": chosen.feature_fraction,
             "border_count": chosen.border_count,
             "one_hot_max_size": chosen.one_hot_levels,

@@ -38,9 +38,9 @@ class LightGBM(Boosted):
         """Settings of the booster; names are LightGBM's where it has one."""
 
         num_leaves: int = Field(31, ge=2, le=4_096, description="leaves of a tree at most")
-        min_child_samples: int = Field(20, ge=1, le=100_000, description="training rows in a leaf at least")
-        feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features that each tree may use")
-        bagging_fraction: float = Field(1.0, gt=0, le=1, description="share of the rows that each tree learns from")
+        min_child_samples: int = Field(10, ge=1, le=100_000, description="training rows in a leaf at least")
+        feature_fraction: float = Field(0.6, gt=0, le=1, description="share of the features that each tree may use")
+        bagging_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows that each tree learns from")
         lambda_l1: float = Field(0.0, ge=0, le=1e6, description="penalty on the size of leaf values")
         lambda_l2: float = Field(1.0, ge=0, le=1e6, description="penalty on the square of leaf values")
         max_bin: int = Field(255, ge=3, le=4_095, description="steps into which a feature is cut")
@@ -64,15 +64,17 @@ class LightGBM(Boosted):
     }
     portfolio = (
         {},
-        {"learning_rate": 0.1, "num_leaves": 8, "feature_fraction": 0.4},
         {
-            "learning_rate": 0.03,
-            "feature_fraction": 0.5,
-            "num_leaves": 63,
-            "bagging_fraction": 0.8,
-            "min_child_samples": 10,
+            "extra_trees": True,
+            "num_leaves": 64,
+            "min_child_samples": 2,
+            "feature_fraction": 1.0,
+            "bagging_fraction": 1.0,
         },
-        {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_child_samples": 5},
+        {"learning_rate": 0.03, "num_leaves": 128, "min_child_samples": 5},
+        {"num_leaves": 8, "feature_fraction": 0.4},
+        {"min_child_samples": 20, "feature_fraction": 0.8, "bagging_fraction": 1.0},
+        {"learning_rate": 0.03, "num_leaves": 6, "feature_fraction": 0.4, "min_child_samples": 20, "lambda_l2": 10.0},
     )
     cost = 1.0
     libraries = ("lightgbm",)
@@ -84,12 +86,13 @@ class LightGBM(Boosted):
         x_NF = batch.matrix()
         inner_N = self.inner(batch, seed)
         learning = self._dataset(batch, x_NF, ~inner_N, None)
-        settings = self._settings(batch.num_classes, seed, threads)
+        chosen = self.paced(batch.num_classes)
+        settings = self._settings(chosen, batch.num_classes, seed, threads)
         if not inner_N.any():
             booster = lightgbm.train(settings, learning, self.unjudged_trees)
             return FittedLightGBM(booster, batch.num_classes, {"num_trees": float(booster.current_iteration())})
         judging = self._dataset(batch, x_NF, inner_N, learning)
-        stop = lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
+        stop = lightgbm.early_stopping(chosen.early_stopping_rounds, verbose=False)
         booster = lightgbm.train(settings, learning, self.params.num_trees, [judging], callbacks=[stop])
         return FittedLightGBM(booster, batch.num_classes, {"num_trees": float(booster.best_iteration)})
 
@@ -131,13 +134,11 @@ class LightGBM(Boosted):
             if feature.kind is ColumnKind.CATEGORY and 2 < feature.num_levels <= self.params.native_levels
         ]
 
-    def _settings(self, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
-        chosen = self.params.model_dump(
-            exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction"}
-        )
+    def _settings(self, chosen: Params, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
+        theirs = chosen.model_dump(exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction"})
         objective = {0: "regression", 2: "binary"}.get(num_classes, "multiclass")
         return {
-            **chosen,
+            **theirs,
             "objective": objective,
             **({"num_class": num_classes} if objective == "multiclass" else {}),
             "bagging_freq": int(self.params.bagging_fraction < 1),

@@ -23,7 +23,7 @@ class RandomForest(Forest):
     """
 
     cost = 2.8
-    portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5})
+    portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5}, {"max_features": 0.3, "min_samples_leaf": 1})
     makes = ("RandomForestClassifier", "RandomForestRegressor")
     trusted = (
         TREE,

@@ -56,7 +56,12 @@ class XGBoost(Boosted):
         "reg_lambda": LogUniform(0.01, 30.0),
         "reg_alpha": LogUniform(1e-4, 10.0),
     }
-    portfolio = ({},)
+    portfolio = (
+        {},
+        {"learning_rate": 0.03, "max_depth": 8, "feature_fraction": 0.6, "min_child_weight": 2.0},
+        {"max_depth": 4, "feature_fraction": 0.5, "min_child_weight": 0.3},
+        {"min_child_weight": 5.0, "reg_lambda": 5.0, "subsample": 0.7},
+    )
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedXGBoost:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
@@ -71,10 +76,11 @@ class XGBoost(Boosted):
             rows = {"label": y_N[mask_N] - offset, "weight": weight_N, "max_bin": self.params.max_bin}
             return QuantileDMatrix(x_NF[mask_N], **rows, ref=reference, nthread=threads)
 
-        learning, settings = matrix(~inner_N, None), self._settings(batch.num_classes, seed, threads)
+        learning, chosen = matrix(~inner_N, None), self.paced(batch.num_classes)
+        settings = self._settings(chosen, batch.num_classes, seed, threads)
         if inner_N.any():
             judged = {"evals": [(matrix(inner_N, learning), "inner")], "verbose_eval": False}
-            stop = self.params.early_stopping_rounds
+            stop = chosen.early_stopping_rounds
             booster = train(settings, learning, self.params.num_trees, **judged, early_stopping_rounds=stop)
             booster = booster[: booster.best_iteration + 1]
         else:
@@ -82,13 +88,11 @@ class XGBoost(Boosted):
         shape = Shape(num_features=x_NF.shape[1], num_classes=batch.num_classes)
         return FittedXGBoost(SplitTrees.of(booster, shape, offset))
 
-    def _settings(self, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
-        chosen = self.params.model_dump(
-            exclude={"num_trees", "early_stopping_rounds", "inner_fraction", "feature_fraction"}
-        )
+    def _settings(self, chosen: Params, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
+        theirs = chosen.model_dump(exclude={"num_trees", "early_stopping_rounds", "inner_fraction", "feature_fraction"})
         return {
-            **chosen,
-            "colsample_bylevel": self.params.feature_fraction,
+            **theirs,
+            "colsample_bylevel": chosen.feature_fraction,
             "objective": objective(num_classes),
             **({"num_class": num_classes} if num_classes > 2 else {}),
             "tree_method": "hist",
