@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from assay.algorithms._training import Plan, Rows
 
 USUAL_STEPS, USUAL_EPOCHS = 500, (8, 40)  # more passes over few rows, fewer over many
-USUAL_DECAY, DECAY_ROWS = (0.03, 4.0), 600  # few rows are learned by heart unless the weights are held back
+UNJUDGED_EPOCHS = 20  # when there are too few rows to find out
+USUAL_DECAY, DECAY_ROWS = (0.03, 1.0), 1_000  # few rows are learned by heart unless the weights are held back
 
 
 class Dense(Algorithm):
@@ -54,7 +55,7 @@ class Dense(Algorithm):
         dropout: float = Field(0.1, ge=0, lt=0.95, description="share of units silenced in training")
         learning_rate: float = Field(4e-3, gt=0, le=1, description="rate of AdamW; shared matrices move 5 times as far")
         weight_decay: float | None = Field(
-            None, ge=0, le=10, description="pull of the weights to 0; null: 600 / rows, within 0.03 to 4"
+            None, ge=0, le=10, description="pull of the weights to 0; null: 1,000 / rows, within 0.03 to 1"
         )
         batch_size: int = Field(512, ge=8, le=65_536, description="rows of one step")
         num_epochs: int | None = Field(
@@ -100,7 +101,7 @@ class Dense(Algorithm):
             inner_N = self._inner(batch.label_N, seed)
             learning = _tensors(network, batch.take(~inner_N) if inner_N.any() else batch)
             judging = _tensors(network, batch.take(inner_N)) if inner_N.any() else None
-            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0])))
+            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0]), judging is not None))
         return FittedDense(shape, network, {"num_epochs": float(num_epochs)})
 
     def load(self, files: Files) -> FittedDense:
@@ -149,7 +150,7 @@ class Dense(Algorithm):
             return np.zeros(len(y_N), bool)
         return inner_rows(y_N, self.params.inner_fraction, seed)
 
-    def _plan(self, num_rows: int) -> Plan:
+    def _plan(self, num_rows: int, judged: bool) -> Plan:
         from assay.algorithms._training import Plan, num_steps
 
         params = self.params
@@ -159,7 +160,7 @@ class Dense(Algorithm):
             learning_rate=params.learning_rate,
             weight_decay=float(np.clip(decay, *USUAL_DECAY)) if params.weight_decay is None else decay,
             batch_size=params.batch_size,
-            num_epochs=params.num_epochs or int(np.clip(usual, *USUAL_EPOCHS)),
+            num_epochs=params.num_epochs or (int(np.clip(usual, *USUAL_EPOCHS)) if judged else UNJUDGED_EPOCHS),
             patience=params.patience,
             smooth=params.smooth,
         )
