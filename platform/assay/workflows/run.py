@@ -22,7 +22,7 @@ from assay.model import Recipe
 from assay.parts import Json
 from assay.profile import Profile
 from assay.seeds import child
-from assay.spec import Experiment, PartSpec, parse_yaml
+from assay.spec import Experiment, parse_yaml
 from assay.spec.rendering import render
 from assay.store.runs import Run, Storage
 from assay.store.tracking import Tracking
@@ -40,7 +40,7 @@ from assay.workflows.settle import check_answers
 # import everything, judging ensembles, reading the model back, scoring the test rows.
 FINISH_S, FINISH_S_PER_VALUE = 9.0, 1e-6
 # Two actors take 5 s of both cores before their first fit.
-FEW_S, FEW_VALUES = 5.0, 5_000_000
+FEW_S, FEW_VALUES = 8.0, 20_000_000
 
 
 def silent(type: str, data: Json) -> None:
@@ -190,13 +190,15 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     task, batch = rows.profile.label.task, next(iter(batches.values()))
     ensembles = choices.ensembles_for(experiment, task)
     columns = {reads: batches[recipe_for(reads, experiment)].without_pending() for reads in choices.read_by(ensembles)}
-    few = _few(experiment, records, ensembles, batch)
-    prepared = Prepared(recipes, batches if few else refs)
-    ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
-    with _fleet(few, plan.threads) as fleet, finalize.prover(records, plan.threads) as prover:
-        board = judge(records, ensembles, run, plan, batch, task, fleet, tell, columns, ground)
+    grows = any(catalog.find(Shelf.ENSEMBLES, spec.name).grows for spec in ensembles)
+    num_values = len(records) * len(batch) * max(batch.num_classes, 1)
+    proving = finalize.prover(records, plan.threads)
+    with _crew(experiment, records, grows, num_values) as crew, proving as prover:
+        prepared = Prepared(recipes, batches if isinstance(crew.makes, LocalFleet) else refs)
+        ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
+        board = judge(records, ensembles, run, plan, batch, task, crew.judges, tell, columns, ground)
         chosen = finalize.winner(board, plan, experiment.final.choose, budget)
-        shop = finalize.Workshop(experiment, plan, rows, prepared, fleet, run, tell)
+        shop = finalize.Workshop(experiment, plan, rows, prepared, crew.makes, run, tell)
         built = finalize.build(chosen, board, shop)
         result = _result(run, experiment, rows, plan, board, chosen.name, session)
         result["trials"] = {"counted": len(records), **_ends(records)}
@@ -214,25 +216,29 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     return result
 
 
-def _few(experiment: Experiment, records: Sequence[TrialRecord], ensembles: Sequence[PartSpec], batch: Batch) -> bool:
-    """Whether what is left to fit is done here before new processes have imported their libraries.
+@dataclass(frozen=True)
+class Crew:
+    """Who judges ensembles and who fits the members of the model: actors, or this process where that is sooner.
 
-    It changes the speed alone: both ways give the same bits.
+    It changes the speed alone: both give the same bits.
     """
-    grows = any(catalog.find(Shelf.ENSEMBLES, spec.name).grows for spec in ensembles)
-    longest_s = max((record.fit_s for record in records if record.ended == "complete"), default=0.0)
-    num_values = len(records) * len(batch) * max(batch.num_classes, 1)
-    local = cluster.is_local(experiment.compute.address)
-    return local and not grows and USUAL_MEMBERS * longest_s < FEW_S and num_values < FEW_VALUES
+
+    judges: Driver
+    makes: Driver
 
 
 @contextmanager
-def _fleet(few: bool, threads: int) -> Iterator[Driver]:
-    if few:
-        yield LocalFleet(threads)
+def _crew(experiment: Experiment, records: Sequence[TrialRecord], grows: bool, num_values: int) -> Iterator[Crew]:
+    """Gather who is needed; actors import their libraries while this process judges."""
+    threads, here = experiment.compute.threads_per_fit, LocalFleet(experiment.compute.threads_per_fit)
+    fit_s = sorted((record.fit_s for record in records if record.ended == "complete"), reverse=True)
+    local = cluster.is_local(experiment.compute.address)
+    judges_here = not grows and num_values < FEW_VALUES
+    if local and judges_here and sum(fit_s[:USUAL_MEMBERS]) < FEW_S:
+        yield Crew(here, here)
         return
     with Fleet(cluster.num_cpus(), threads) as fleet:
-        yield fleet
+        yield Crew(here if judges_here else fleet, fleet)
 
 
 def budget_of(experiment: Experiment, run: Run, rows: Rows, num_cpus: int, started: float) -> Budget:
