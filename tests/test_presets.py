@@ -13,6 +13,7 @@ import assay
 from assay.cli import app
 from assay.errors import SpecFault
 from assay.parts import ALL_TASKS
+from assay.profile import LabelProfile
 from assay.spec import parse_yaml, preset_names
 from assay.spec.layering import HOME, fragment
 from assay.spec.rendering import plain, render
@@ -48,7 +49,7 @@ def test_every_preset_is_a_valid_fragment_of_an_experiment(name: str) -> None:
 @pytest.mark.parametrize("task", sorted(ALL_TASKS))
 def test_every_part_that_a_preset_names_fits_every_task(name: str, task: Task) -> None:
     experiment = checked(parse_yaml(SMALL + f"preset: {name}\n"))
-    assert choices.ensembles_for(experiment, task)
+    assert choices.ensembles_for(experiment, LabelProfile("left", task))
     assert choices.algorithms_for(experiment, task)
 
 

@@ -163,10 +163,19 @@ class Generations:
         predicted_s = SAFETY * folds_left * self.costs.fit_s(record.proposal.algorithm)
         if predicted_s <= self.left_s or not self.handed_out:
             return False
-        self.run.write_json(skipped_file(record.number), {"predicted_s": predicted_s, "left_s": self.left_s})
         self.skips_in_a_row += 1
-        self.end(record, "skipped")
+        self.skip(record, predicted_s)
         return True
+
+    def skip(self, record: TrialRecord, predicted_s: float) -> None:
+        """Leave a trial out, now and whenever the run is taken up."""
+        self.run.write_json(skipped_file(record.number), {"predicted_s": predicted_s, "left_s": self.left_s})
+        self.end(record, "skipped")
+
+    @property
+    def completed(self) -> bool:
+        """Whether some trial has ended on all its folds."""
+        return any(record.ended == "complete" for record in self.records)
 
     @property
     def done(self) -> bool:
@@ -227,6 +236,7 @@ class Generations:
             "algorithm": record.proposal.algorithm,
             "params": record.proposal.params,
             "bars": bars if stoppable else [float("-inf")] * self.plan.num_folds,
+            "left_s": self.left_s if self.completed else math.inf,
         }
 
     def note(self, record: TrialRecord, result: FoldResult) -> None:

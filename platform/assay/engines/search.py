@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ def run_trial(
     algorithm = algorithm_of(key, config["params"])
     algorithm.warm()
     gains: list[float] = []
+    started = time.monotonic()
     for fold in range(plan.num_folds):
         if run.exists(fold_file(number, fold)):
             result = FoldResult(**run.read_json(fold_file(number, fold)))
@@ -52,6 +54,10 @@ def run_trial(
                 report({"fold": fold, "fault": astuple(fault.faults[0])})
                 return
         gains.append(result.gain)
+        needed_s = (time.monotonic() - started) * plan.num_folds / len(gains)
+        if len(gains) < plan.num_folds and needed_s > config["left_s"]:
+            report({"fold": fold, "needed_s": needed_s})
+            return
         report({"fold": fold})
         if is_hopeless(gains, config["bars"]):
             return
@@ -192,6 +198,8 @@ def _searcher(generations: Generations, first: TrialRecord) -> Any:
                 generations.fault = ClusterFault(Fault(*result["fault"]))
             elif "fold" in result:
                 generations.take_in(record)
+                if "needed_s" in result and not record.ended:
+                    generations.skip(record, result["needed_s"])
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles its searcher into a cache that nobody reads

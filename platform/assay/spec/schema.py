@@ -79,7 +79,7 @@ class SearchSpec(Strict):
     time_budget_s: float | None = Field(
         None, gt=0, description="wall-clock seconds from start to finalized model; trials that do not fit are skipped"
     )
-    generation: int = Field(4, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
+    generation: int = Field(8, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
     skip: list[Annotated[int, Field(ge=0)]] = Field(
         default_factory=list, description="numbers of trials not to fit; replays a run that had a time budget"
     )

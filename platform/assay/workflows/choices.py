@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from assay import catalog
 from assay.errors import Fault, SpecFault, raise_all
 from assay.parts import Algorithm, Json, Metric
-from assay.profile import Profile
+from assay.profile import LabelProfile, Profile
 from assay.proposals import Candidate
 from assay.spec import Experiment, PartSpec
 from assay.spec.spaces import from_yaml
@@ -21,14 +21,13 @@ from assay.vocabulary import Shelf, Task
 METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
 BASELINE = "dummy"
 FEW_ROWS, MANY_ROWS = 1_000, 100_000  # below: more folds, as every row counts; above: fewer
+STACK_WORK = 3_000_000  # rows x classes squared from which on a meta-learner takes minutes
 HOLDOUT_ROWS = 50_000  # from which on a holdout of a tenth tells models apart
 USUAL_START_S = 22.0  # of a time budget: starting Ray and its workers, and finishing the model
 # Plain ones are hard to beat on few rows; learned weights may draw on every member, since a bad one gets none.
 VOTES = (
-    PartSpec(name="vote", params={"voting": "hard"}),
-    PartSpec(name="vote", params={"voting": "soft"}),
+    PartSpec(name="vote"),
     PartSpec(name="vote", params={"members": 16, "weights": "learned"}),
-    PartSpec(name="average", params={"by": "rank"}),
 )
 MEANS = (
     PartSpec(name="average"),
@@ -148,14 +147,17 @@ def _hindrance(algorithm: type[Algorithm], task: Task, kind: str) -> tuple[str, 
     return None
 
 
-def ensembles_for(experiment: Experiment, task: Task) -> list[PartSpec]:
-    """Return the ensembles to judge: as asked, else every way that fits the task.
+def ensembles_for(experiment: Experiment, label: LabelProfile) -> list[PartSpec]:
+    """Return the ensembles to judge: as asked, else every way that fits the task and ends in seconds.
 
     Raises:
         SpecFault: an ensemble that is asked for does not fit the task.
     """
+    task = label.task
     if experiment.ensembles == "auto":
-        return [*(VOTES if task.is_classification else MEANS), PartSpec(name="greedy"), PartSpec(name="stack")]
+        plain = [*(VOTES if task.is_classification else MEANS), PartSpec(name="greedy")]
+        work = sum(label.class_counts) * len(label.classes) ** 2
+        return plain if work > STACK_WORK else [*plain, PartSpec(name="stack")]
     faults = [
         Fault(f"ensembles[{index}]", f"'{spec.name}' is not for the task {task}", "see `assay parts ensembles`")
         for index, spec in enumerate(experiment.ensembles)
@@ -174,10 +176,10 @@ def _learner_faults(ensembles: Sequence[PartSpec], task: Task) -> Iterator[Fault
             yield from (replace(fault, place=f"ensembles[{index}].{fault.place}") for fault in error.faults)
 
 
-def learners_for(experiment: Experiment, task: Task) -> list[str]:
+def learners_for(experiment: Experiment, label: LabelProfile) -> list[str]:
     """Return the algorithms that ensembles name as learners of members, which need not be among the trials."""
-    parts = [catalog.make(Shelf.ENSEMBLES, spec.name, spec.params) for spec in ensembles_for(experiment, task)]
-    return sorted({key for part in parts for key in part.learners(task)})
+    parts = [catalog.make(Shelf.ENSEMBLES, spec.name, spec.params) for spec in ensembles_for(experiment, label)]
+    return sorted({key for part in parts for key in part.learners(label.task)})
 
 
 def read_by(ensembles: list[PartSpec]) -> set[str]:

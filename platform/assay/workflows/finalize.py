@@ -17,6 +17,7 @@ from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
 from assay.engines.growing import Ground
 from assay.errors import SpecFault, did_you_mean
 from assay.evaluation.bootstrap import row_counts, score_interval
+from assay.evaluation.calibration import losses
 from assay.evaluation.leaderboard import Entry
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
@@ -41,7 +42,7 @@ LATE_S = 2.0  # a good model this much late is better than a poor one in time
 def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | None = None) -> Entry:
     """Return the row that becomes the model: the one asked for, the best, or a cheaper one that is as good.
 
-    Chosen by out-of-fold scores alone. As good means within NEGLIGIBLE of what the best gains over the baseline;
+    Chosen by out-of-fold scores alone, among those that are as sure as their members. As good means within NEGLIGIBLE of what the best gains over the baseline;
     cheaper, of fewer members: measured times would choose otherwise on another day. Within a time budget only rows
     count whose members can still be fitted.
 
@@ -54,11 +55,24 @@ def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | 
             raise SpecFault.at("final.choose", f"no row is named '{asked}'", did_you_mean(asked, names))
         return models[names.index(asked)]
     metric = plan.metric
-    in_time = _in_time(models, board, plan, budget or Budget())
+    in_time = _in_time([entry for entry in models if _is_sure(entry, board)], board, plan, budget or Budget())
     floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
     best = metric.gain(in_time[0].score)
     enough = best - NEGLIGIBLE * abs(best - floor)
     return min((entry for entry in in_time if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
+
+
+def _is_sure(entry: Entry, board: Board) -> bool:
+    """Whether the log loss of an ensemble, out of fold, is not worse than that of its best member.
+
+    A vote that counts classes or an average of ranks may rank rows best and yet not be as sure as it should.
+    """
+    said = board.judged.prediction_NK
+    members = [name for name in entry.members if name in said]
+    if not members or said[entry.name].shape[1] == 1:
+        return True
+    y_N = board.judged.y_N
+    return bool(losses(said[entry.name], y_N).mean() <= min(losses(said[name], y_N).mean() for name in members))
 
 
 def _in_time(entries: Sequence[Entry], board: Board, plan: Plan, budget: Budget) -> list[Entry]:

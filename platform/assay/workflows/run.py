@@ -144,7 +144,7 @@ def check_parts(experiment: Experiment, profile: Profile) -> None:
     check_answers(experiment, profile.label)
     check_weights(experiment, profile.label)
     choices.metric_for(experiment, task)
-    choices.ensembles_for(experiment, task)
+    choices.ensembles_for(experiment, profile.label)
     choices.algorithms_for(experiment, task)
 
 
@@ -167,7 +167,7 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
     """
     check_parts(experiment, rows.profile)
     plan = make_plan(experiment, rows)
-    read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label.task))
+    read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label))
     recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
     return Ready(rows, plan, recipes, batches)
 
@@ -188,7 +188,7 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     records = search(plan, run, refs, tell, budget, max_concurrent)
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
-    ensembles = choices.ensembles_for(experiment, task)
+    ensembles = choices.ensembles_for(experiment, rows.profile.label)
     columns = {reads: batches[recipe_for(reads, experiment)].without_pending() for reads in choices.read_by(ensembles)}
     grows = any(catalog.find(Shelf.ENSEMBLES, spec.name).grows for spec in ensembles)
     num_values = len(records) * len(batch) * max(batch.num_classes, 1)
@@ -288,7 +288,7 @@ def make_plan(experiment: Experiment, rows: Rows) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
-    fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, task)
+    fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
         candidates,
