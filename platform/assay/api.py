@@ -57,8 +57,8 @@ class Experiment:
         SpecFault: every key that is unknown or has a wrong value.
 
     Example:
-        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.folds
-        5
+        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.test_fraction
+        0.2
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -74,10 +74,10 @@ class Experiment:
         self.spec: Spec = checked(Located("Experiment(…)", settings))
 
     @classmethod
-    def from_file(cls, file: str | Path) -> Experiment:
-        """Read an experiment file."""
+    def from_file(cls, file: str | Path, preset: str | None = None) -> Experiment:
+        """Read an experiment file, with another preset than its own when one is given."""
         made = cls.__new__(cls)
-        made.spec, made._memory = read_experiment(file), {}
+        made.spec, made._memory = read_experiment(file, preset), {}
         return made
 
     def run(self, storage: str | Path | None = None, *, quiet: bool = True) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from assay.algorithms._network import steps
+from assay.algorithms._muon import orthogonal
+from assay.algorithms._network import Silence, steps
 from assay.algorithms.dense import Dense
 from assay.batch import Batch, from_matrix
 from assay.errors import ArtifactFault
@@ -38,12 +40,13 @@ def with_shape(**changes: object) -> Files:
 
 
 CORRUPTIONS = {
-    "a layer of another shape": lambda: with_weight("stem.bias", np.zeros(7, np.float32)),
-    "a layer of another type": lambda: with_weight("stem.bias", np.zeros(8, np.float64)),
+    "a layer of another shape": lambda: with_weight("head.bias", np.zeros((4, 2), np.float32)),
+    "a layer of another type": lambda: with_weight("head.bias", np.zeros((4, 1), np.float64)),
     "a layer that is not known": lambda: with_weight("extra.bias", np.zeros(8, np.float32)),
-    "a weight that is not finite": lambda: with_weight("stem.bias", np.full(8, np.nan, np.float32)),
+    "a weight that is not finite": lambda: with_weight("head.bias", np.full((4, 1), np.nan, np.float32)),
     "a step of a feature that is not there": lambda: with_weight("staircase.column_S", np.full(32, 2)),
     "a wider network than its weights": lambda: with_shape(width=16),
+    "more members than its weights": lambda: with_shape(num_members=8),
     "more features than its weights": lambda: with_shape(num_features=1_000_000),
     "a network without bounds": lambda: with_shape(width=10**9),
     "an unknown word": lambda: with_shape(code="import os"),
@@ -78,3 +81,57 @@ def test_a_feature_of_two_values_has_no_steps() -> None:
     column_S, low_S, height_S = steps(x_NF, 3)
     assert column_S.tolist() == [1, 1, 1]
     np.testing.assert_allclose(low_S + height_S, [3, 6, 9])
+
+
+def test_a_prediction_is_the_mean_of_what_the_members_say() -> None:
+    batch = replace(table(), y_N=np.arange(400) % 3, num_classes=3)
+    fitted = Dense(BRIEF).fit(batch, seed=0)
+    with torch.inference_mode():
+        logit_NMK = fitted.network(torch.from_numpy(batch.matrix())).double()
+    assert logit_NMK.std(dim=1).mean() > 0.01  # members differ
+    np.testing.assert_allclose(fitted.predict(batch), logit_NMK.softmax(dim=2).mean(dim=1).numpy(), atol=1e-6)
+
+
+def test_a_loss_that_is_no_longer_a_number_is_said() -> None:
+    batch = table()
+    batch.label_N[7] = 1e300
+    with pytest.raises(ValueError, match=r"the loss is \w+ in pass 1; use a learning_rate below 0.004"):
+        Dense().fit(batch, seed=0)
+
+
+def test_the_last_fit_takes_the_passes_that_the_folds_found_over_all_rows() -> None:
+    last = Dense().settled([{"num_epochs": 3.0}, {"num_epochs": 6.0}])
+    assert last.fit(table(), seed=0).facts["num_epochs"] == 4
+    assert (last.params.num_epochs, last.params.patience) == (4, 0)
+
+
+def test_weights_that_say_nothing_change_nothing() -> None:
+    heavy = replace(table(), weight_N=np.full(400, 7.0))
+    np.testing.assert_array_equal(
+        Dense(BRIEF).fit(heavy, seed=0).predict(table()), Dense(BRIEF).fit(table(), seed=0).predict(table())
+    )
+
+
+def test_few_rows_are_not_learned_by_heart() -> None:
+    draw = np.random.default_rng(1)
+    x_NF, y_N = draw.normal(size=(150, 20)).astype(np.float32), draw.integers(0, 2, 150)
+    prediction_NK = (
+        Dense()
+        .fit(from_matrix(x_NF, y_N, num_classes=2), seed=0)
+        .predict(from_matrix(draw.normal(size=(500, 20)).astype(np.float32)))
+    )
+    assert np.mean(np.abs(prediction_NK[:, 1] - 0.5) > 0.4) < 0.1  # hardly ever sure where nothing can be known
+
+
+def test_silencing_keeps_the_mean_and_the_share() -> None:
+    torch.manual_seed(0)
+    units = Silence(0.25)(torch.ones(500, 4, 8))
+    assert abs(float((units == 0).float().mean()) - 0.25) < 0.02
+    assert abs(float(units.mean()) - 1) < 0.03
+
+
+@pytest.mark.parametrize("shape", [(6, 30), (30, 6)])
+def test_a_step_is_about_as_long_in_every_direction(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    lengths = torch.linalg.svdvals(orthogonal(torch.randn(shape) * torch.logspace(-1, 1, shape[1])))
+    assert 0.6 < float(lengths.min()) < float(lengths.max()) < 1.3

@@ -16,7 +16,8 @@ import pytest
 
 from assay import catalog
 from assay.errors import SpecFault
-from assay.parts import Candidate, Json, Outcome, Proposal, Search
+from assay.parts import Json, Search
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec import PartSpec
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
 from assay.vocabulary import Shelf

@@ -11,9 +11,9 @@ import pytest
 
 from assay import catalog
 from assay.batch import from_matrix
-from assay.engines.bench import Bench
 from assay.engines.fleet import Failure
 from assay.engines.fleet import Task as Job
+from assay.engines.local_fleet import LocalFleet
 from assay.ensembles._selection import MAX_ROWS, thinned
 from assay.errors import SpecFault
 from assay.parts import Evidence, Learned
@@ -59,7 +59,7 @@ def evidence(task: Task, noise: tuple[float, ...] = (1.0, 1.2, 1.4, 1.6, 2.0, 3.
 
 
 def learned(key: str, params: dict[str, Any], known: Evidence) -> Learned:
-    (found,) = Bench(threads=1).learn([Job(key, params)], known, seed=1)
+    (found,) = LocalFleet().learn([Job(key, params)], known, seed=1)
     assert isinstance(found, Learned), found
     return found
 
@@ -247,5 +247,5 @@ def test_a_stack_of_learners_that_do_not_exist_is_refused_before_anything_starts
 
 
 def test_a_stack_whose_learner_is_for_another_task_fails_in_words() -> None:
-    (found,) = Bench(threads=1).learn([Job("stack", {"learner": "ridge"})], evidence(Task.BINARY), seed=1)
+    (found,) = LocalFleet().learn([Job("stack", {"learner": "ridge"})], evidence(Task.BINARY), seed=1)
     assert found == Failure("ValueError: 'ridge' is not for this task")

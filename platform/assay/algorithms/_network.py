@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
+import tabm
 import torch
 from pydantic import Field, ValidationError
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from assay.errors import ArtifactFault
 from assay.parts import Files
@@ -17,6 +19,7 @@ from assay.spec.strict import Strict
 
 SHAPE, WEIGHTS = "network.json", "weights.safetensors"
 MAX_STEPS = 768  # inputs that the staircases may add
+PREDICT_ROWS = 1_024  # at once; the units of more do not stay in the cache
 
 
 class Shape(Strict):
@@ -25,14 +28,15 @@ class Shape(Strict):
     num_features: int = Field(ge=1, le=1_000_000, description="columns of the matrix")
     num_steps: int = Field(ge=0, le=MAX_STEPS, description="inputs added by the staircases")
     num_outputs: int = Field(ge=1, le=1_000_000, description="classes, or 1 for regression")
+    num_members: int = Field(ge=1, le=256, description="networks that share their matrices")
     width: int = Field(ge=1, le=8_192, description="units of a layer")
-    num_blocks: int = Field(ge=0, le=64, description="residual blocks")
+    num_blocks: int = Field(ge=0, le=64, description="layers between the first and the last")
     dropout: float = Field(ge=0, lt=1, description="share of units silenced in training")
     regression: bool = Field(description="whether the output is a standardised number")
 
 
 class Staircase(nn.Module):
-    """Adds to each numeric feature how far it has climbed each of its quantile steps, 0 to 1.
+    """Says of each numeric feature how far it has climbed each of its quantile steps, 0 to 1.
 
     A network of few layers learns steep and bent relations of one feature only slowly; the steps hand them over.
     Source: Gorishniy et al. 2022, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS.
@@ -49,46 +53,77 @@ class Staircase(nn.Module):
         self.register_buffer("height_S", torch.ones(num_steps))
 
     def forward(self, x_NF: Tensor) -> Tensor:
-        """Return x_NF, outliers bent to within 3, and the steps: (N, F + S)."""
-        bent_NF = x_NF / torch.sqrt(1 + (x_NF / 3) ** 2)
-        climbed_NS = ((x_NF[:, self.column_S] - self.low_S) / self.height_S).clamp(0, 1)
-        return torch.cat([bent_NF, climbed_NS], dim=1)
+        """Return the share of each step that is climbed: (N, S)."""
+        return ((x_NF[:, self.column_S] - self.low_S) / self.height_S).clamp(0, 1)
 
 
-class Block(nn.Module):
-    """A layer whose output is added to its input."""
+class Silence(nn.Module):
+    """Dropout whose masks are windows of one long mask.
 
-    def __init__(self, width: int, dropout: float) -> None:
+    `nn.Dropout` draws a number for each unit, which on a CPU takes three times as long as the layer before it.
+    """
+
+    def __init__(self, share: float) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(width)
-        self.linear = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.share, self.mask = share, torch.zeros(0)
 
-    def forward(self, h_NW: Tensor) -> Tensor:
-        """Return the changed units, (N, W)."""
-        changed_NW: Tensor = self.dropout(nn.functional.gelu(self.linear(self.norm(h_NW))))
-        return h_NW + changed_NW
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the units with a share of them silenced; all of them when not training."""
+        if not self.training or not self.share:
+            return h
+        size = h.numel()
+        if len(self.mask) < 2 * size:
+            self.mask = (torch.rand(4 * size) >= self.share) / (1 - self.share)
+        start = int(torch.randint(len(self.mask) - size, ()))
+        return h * self.mask[start : start + size].view(h.shape)
 
 
 class Network(nn.Module):
-    """Staircase, a wide layer, residual blocks, and one output per class; a number is scaled back to the label."""
+    """Members that share their matrices and differ in how they scale what goes in and comes out of them.
+
+    The first layer is computed once for all members, who then see it each through scales and offsets of their own.
+    Source: Gorishniy et al. 2025, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling", ICLR.
+    """
 
     mean: Tensor
     scale: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        self.num_members, self.regression = shape.num_members, shape.regression
+        members, width = shape.num_members, shape.width
         self.staircase = Staircase(shape.num_steps)
-        self.stem = nn.Linear(shape.num_features + shape.num_steps, shape.width)
-        self.blocks = nn.Sequential(*(Block(shape.width, shape.dropout) for _ in range(shape.num_blocks)))
-        self.head = nn.Sequential(nn.BatchNorm1d(shape.width), nn.GELU(), nn.Linear(shape.width, shape.num_outputs))
+        self.stem = nn.Linear(shape.num_features, width, bias=False)
+        self.climb = nn.Parameter(torch.zeros(shape.num_steps, width))
+        self.blocks = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(shape.num_blocks))
+        self.views = nn.ModuleList(
+            tabm.ElementwiseAffine((members, width), bias=True, scaling_init="ones" if depth else "normal")
+            for depth in range(shape.num_blocks + 1)
+        )
+        self.silence = Silence(shape.dropout)
+        self.head = tabm.LinearEnsemble(width, shape.num_outputs, k=members)
         self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
     def forward(self, x_NF: Tensor) -> Tensor:
-        """Return logits, or the standardised number: (N, K)."""
-        output_NK: Tensor = self.head(self.blocks(self.stem(self.staircase(x_NF))))
-        return output_NK
+        """Return the logits, or the standardised number, that each of M members gives: (N, M, K)."""
+        bent_NF = x_NF / torch.sqrt(1 + (x_NF / 3) ** 2)  # outliers to within 3
+        first_NW = self.stem(bent_NF) + self.staircase(x_NF) @ self.climb
+        h_NMW = first_NW[:, None].expand(-1, self.num_members, -1)
+        h_NMW = self.silence(silu(self.views[0](h_NMW)))
+        for block, view in zip(self.blocks, self.views[1:], strict=True):
+            h_NMW = self.silence(silu(view(block(h_NMW))))
+        output_NMK: Tensor = self.head(h_NMW)
+        return output_NMK
+
+    def answer(self, x_NF: Tensor) -> Tensor:
+        """Return the mean of the members' probabilities, or numbers on the scale of the label: (N, K), float64."""
+        output_NMK = self(x_NF).double()
+        if self.regression:
+            answer_NK: Tensor = output_NMK.mean(dim=1) * self.scale + self.mean
+            return answer_NK
+        probability_NK: Tensor = output_NMK.softmax(dim=2).mean(dim=1)
+        return probability_NK
 
 
 def steps(x_NF: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

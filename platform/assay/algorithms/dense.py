@@ -1,9 +1,8 @@
-"""A residual network on scaled and one-hot columns: what trees miss, and good company for them."""
+"""Networks that share most of their weights, on scaled and one-hot columns: what trees miss, and company for them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,19 +21,19 @@ if TYPE_CHECKING:
     import torch
 
     from assay.algorithms._network import Network, Shape
+    from assay.algorithms._training import Plan, Rows
 
-    Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # features, label, weight
-
-PREDICT_ROWS = 8_192
-USUAL_STEPS, USUAL_EPOCHS = 1_000, (8, 40)  # more passes over few rows, fewer over many
+USUAL_STEPS, USUAL_EPOCHS = 500, (8, 40)  # more passes over few rows, fewer over many
+UNJUDGED_EPOCHS = 20  # when there are too few rows to find out
+USUAL_DECAY, DECAY_ROWS = (0.03, 1.0), 1_000  # few rows are learned by heart unless the weights are held back
 
 
 class Dense(Algorithm):
-    """A small residual network on scaled and one-hot columns, stopped early on an inner slice of the rows.
+    """A few small networks that share their matrices and are trained as one, stopped early on an inner slice.
 
-    Numbers are also given as steps between their quantiles; a numeric label is standardised inside. AdamW with a
-    one-cycle rate. Source: He et al. 2016 (residual layers); Smith and Topin 2018 (one cycle); Gorishniy et al. 2022
-    (steps).
+    Numbers are also given as steps between their quantiles; a numeric label is standardised inside. The prediction is
+    the mean over the networks. Source: Gorishniy et al. 2025 (TabM); Gorishniy et al. 2022 (steps); Jordan et al. 2024
+    (Muon, the optimizer).
 
     Example:
         >>> from assay.batch import from_matrix
@@ -44,42 +43,54 @@ class Dense(Algorithm):
     """
 
     class Params(Strict):
-        """Settings of the network and its training."""
+        """Settings of the networks and their training."""
 
+        num_members: int = Field(4, ge=1, le=64, description="networks that share their matrices")
         width: int = Field(128, ge=4, le=4_096, description="units of a layer")
-        num_blocks: int = Field(1, ge=0, le=32, description="residual blocks")
+        num_blocks: int = Field(1, ge=0, le=32, description="layers between the first and the last")
         num_bins: int = Field(16, ge=0, le=256, description="quantile steps of a numeric feature; 0 or 1 for none")
-        dropout: float = Field(0.35, ge=0, lt=0.95, description="share of units silenced in training")
-        learning_rate: float = Field(3e-3, gt=0, le=1, description="highest rate of the cycle")
-        weight_decay: float = Field(0.3, ge=0, le=10, description="pull of the weights to 0")
-        label_smoothing: float = Field(0.02, ge=0, lt=0.5, description="share of each label given to all classes")
+        smooth: bool = Field(
+            False, description="whether steps are learned late, for labels that follow numbers smoothly"
+        )
+        dropout: float = Field(0.1, ge=0, lt=0.95, description="share of units silenced in training")
+        learning_rate: float = Field(4e-3, gt=0, le=1, description="rate of AdamW; shared matrices move 5 times as far")
+        weight_decay: float | None = Field(
+            None, ge=0, le=10, description="pull of the weights to 0; null: 1,000 / rows, within 0.03 to 1"
+        )
         batch_size: int = Field(512, ge=8, le=65_536, description="rows of one step")
         num_epochs: int | None = Field(
-            None, ge=1, le=10_000, description="passes over the rows at most; null: about 1,000 steps, 8 to 40 passes"
+            None, ge=1, le=10_000, description="passes over the rows at most; null: about 500 steps, 8 to 40 passes"
         )
-        patience: int = Field(5, ge=1, le=10_000, description="passes without gain on the inner slice before it stops")
+        patience: int = Field(
+            5, ge=0, le=10_000, description="passes without gain on the inner slice before it stops; 0 takes all passes"
+        )
         inner_fraction: float = Field(0.12, gt=0, le=0.5, description="share of the rows in the inner slice")
 
     space = {
-        "width": Choice((64, 128, 192, 256, 384)),
+        "num_members": Choice((1, 4, 8)),
+        "width": Choice((64, 128, 192, 256)),
         "num_blocks": Choice((1, 2, 3)),
         "num_bins": Choice((0, 8, 16, 32)),
+        "smooth": Choice((False, True)),
         "dropout": Uniform(0.0, 0.4),
-        "learning_rate": LogUniform(5e-4, 1e-2),
+        "learning_rate": LogUniform(1e-3, 1e-2),
         "weight_decay": LogUniform(1e-3, 0.5),
         "batch_size": Choice((128, 256, 512)),
     }
-    portfolio = (
-        {},
-        {"num_blocks": 2, "dropout": 0.2, "batch_size": 256, "weight_decay": 0.1},  # twice the time; clean labels
-    )
+    portfolio = ({},)
     cost = 2.0
+    libraries = ("assay.algorithms._network",)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedDense:
-        """Learn from `batch`; the weights kept are those of the best pass on an inner slice of its rows."""
+        """Learn from `batch`; the weights kept are those of the best pass on an inner slice of its rows.
+
+        Raises:
+            ValueError: the loss is no longer a number, as it happens when the rate is too high.
+        """
         import torch
 
         from assay.algorithms._network import Network
+        from assay.algorithms._training import train
 
         # A fork: the seed of this fit is not left behind in the process.
         with torch_threads(threads), torch.random.fork_rng(devices=[]):
@@ -87,8 +98,11 @@ class Dense(Algorithm):
             shape, staircase, moments = self._shape(batch)
             network = Network(shape)
             network.load_state_dict({**network.state_dict(), **staircase, **moments})
-            num_epochs = self._train(network, batch, inner_rows(batch.label_N, self.params.inner_fraction, seed))
-        return FittedDense(shape, network.eval(), {"num_epochs": float(num_epochs)})
+            inner_N = self._inner(batch.label_N, seed)
+            learning = _tensors(network, batch.take(~inner_N) if inner_N.any() else batch)
+            judging = _tensors(network, batch.take(inner_N)) if inner_N.any() else None
+            network, num_epochs = train(network, learning, judging, self._plan(len(learning[0]), judging is not None))
+        return FittedDense(shape, network, {"num_epochs": float(num_epochs)})
 
     def load(self, files: Files) -> FittedDense:
         """Read shape and weights.
@@ -99,6 +113,14 @@ class Dense(Algorithm):
         from assay.algorithms._network import from_files
 
         return FittedDense(*from_files(files))
+
+    def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
+        """Return it without an inner slice, for as many passes over all rows as the folds found."""
+        found = [fact["num_epochs"] for fact in facts if "num_epochs" in fact]
+        if not found or not self.params.patience:
+            return self
+        num_epochs = max(1, round(float(np.mean(found))))
+        return Dense(self.params.model_copy(update={"num_epochs": num_epochs, "patience": 0}))
 
     def _shape(self, batch: Batch) -> tuple[Shape, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         import torch
@@ -115,7 +137,7 @@ class Dense(Algorithm):
             num_steps=len(staircase[names[0]]),
             num_outputs=max(batch.num_classes, 1),
             regression=batch.num_classes == 0,
-            **self.params.model_dump(include={"width", "num_blocks", "dropout"}),
+            **self.params.model_dump(include={"num_members", "width", "num_blocks", "dropout"}),
         )
         if batch.num_classes:
             return shape, staircase, {}
@@ -123,63 +145,30 @@ class Dense(Algorithm):
         moments = {"mean": y_N.mean(), "scale": y_N.std() or 1.0}
         return shape, staircase, {name: torch.tensor(float(value)).double() for name, value in moments.items()}
 
-    def _train(self, network: Network, batch: Batch, inner_N: np.ndarray) -> int:
-        """Change the weights of `network`; return the number of passes behind those that are kept."""
-        import torch
+    def _inner(self, y_N: np.ndarray, seed: int) -> np.ndarray:
+        if not self.params.patience:
+            return np.zeros(len(y_N), bool)
+        return inner_rows(y_N, self.params.inner_fraction, seed)
 
-        learning, judging = _tensors(network, batch.take(~inner_N)), _tensors(network, batch.take(inner_N))
-        num_rows = len(learning[0])
-        batch_size = min(self.params.batch_size, max(8, num_rows // 8))
-        num_steps = max(1, num_rows // batch_size)
-        num_epochs = self.params.num_epochs or int(np.clip(USUAL_STEPS // num_steps, *USUAL_EPOCHS))
-        optimizer = torch.optim.AdamW(
-            network.parameters(), self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
+    def _plan(self, num_rows: int, judged: bool) -> Plan:
+        from assay.algorithms._training import Plan, num_steps
+
+        params = self.params
+        usual = USUAL_STEPS // num_steps(num_rows, params.batch_size)
+        decay = DECAY_ROWS / num_rows if params.weight_decay is None else params.weight_decay
+        return Plan(
+            learning_rate=params.learning_rate,
+            weight_decay=float(np.clip(decay, *USUAL_DECAY)) if params.weight_decay is None else decay,
+            batch_size=params.batch_size,
+            num_epochs=params.num_epochs or (int(np.clip(usual, *USUAL_EPOCHS)) if judged else UNJUDGED_EPOCHS),
+            patience=params.patience,
+            smooth=params.smooth,
         )
-        rate = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.params.learning_rate, total_steps=num_steps * num_epochs, pct_start=0.2
-        )
-        best_loss, best_epoch, best_weights = math.inf, 0, {}
-        for epoch in range(1, num_epochs + 1):
-            network.train()
-            for rows in torch.randperm(num_rows)[: num_steps * batch_size].reshape(num_steps, -1):
-                optimizer.zero_grad()
-                x_NF, y_N, weight_N = (tensor[rows] for tensor in learning)
-                self._loss(network, x_NF, y_N, weight_N, self.params.label_smoothing).backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                rate.step()
-            loss = self._judged(network.eval(), judging) if len(judging[0]) else -float(epoch)
-            if loss < best_loss:
-                best_loss, best_epoch = loss, epoch
-                best_weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-            elif epoch - best_epoch >= self.params.patience:
-                break
-        if best_weights:
-            network.load_state_dict(best_weights)
-        return best_epoch
-
-    def _loss(
-        self, network: Network, x_NF: torch.Tensor, y_N: torch.Tensor, weight_N: torch.Tensor, smoothing: float
-    ) -> torch.Tensor:
-        from torch.nn.functional import cross_entropy
-
-        output_NK = network(x_NF)
-        if y_N.is_floating_point():
-            loss_N = (output_NK[:, 0] - y_N) ** 2
-        else:
-            loss_N = cross_entropy(output_NK, y_N, reduction="none", label_smoothing=smoothing)
-        mean: torch.Tensor = (loss_N * weight_N).mean()
-        return mean
-
-    def _judged(self, network: Network, judging: Rows) -> float:
-        import torch
-
-        with torch.inference_mode():
-            return float(self._loss(network, *judging, 0.0))
 
 
 @dataclass
 class FittedDense:
-    """A trained network."""
+    """The trained networks."""
 
     shape: Shape
     network: Network
@@ -189,16 +178,14 @@ class FittedDense:
         """Return prediction_NK, float64."""
         import torch
 
+        from assay.algorithms._network import PREDICT_ROWS
+
         x_NF = torch.from_numpy(np.array(batch.matrix(), np.float32))
         if not len(x_NF):
             return np.zeros((0, self.shape.num_outputs))
         with torch.inference_mode(), torch_threads(1):
-            output_NK = torch.cat([self.network(rows) for rows in torch.split(x_NF, PREDICT_ROWS)]).double()
-            if self.shape.regression:
-                output_NK = output_NK * self.network.scale + self.network.mean
-            else:
-                output_NK = output_NK.softmax(dim=1)
-        prediction_NK: np.ndarray = output_NK.numpy()
+            answer_NK = torch.cat([self.network.answer(rows) for rows in torch.split(x_NF, PREDICT_ROWS)])
+        prediction_NK: np.ndarray = answer_NK.numpy()
         return prediction_NK
 
     def files(self) -> Files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
@@ -76,7 +77,8 @@ def leaderboard(result: Mapping[str, Any]) -> None:
 
 
 def _members(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    counted = [f"{name} x {count}" if count > 1 else name for name, count in Counter(names).items()]
+    shown = ", ".join(counted[:3]) + (", …" if len(counted) > 3 else "")
     return f"{len(names)} members: {shown}" if names else ""
 
 

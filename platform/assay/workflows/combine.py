@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from assay import catalog
 from assay.batch import Batch, from_matrix
 from assay.engines.fleet import Driver, Failure, Task, predictions_of
 from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.growing import Ground
 from assay.engines.trial import algorithm_of, fit_fold
 from assay.evaluation.bootstrap import gain_interval, interval, row_counts
 from assay.evaluation.diversity import Diversity, diversity
@@ -24,7 +26,8 @@ from assay.store.runs import Run
 from assay.vocabulary import EntryKind, Shelf
 from assay.vocabulary import Task as TaskWord
 from assay.workflows.choices import BASELINE
-from assay.workflows.evidence import Ground, chosen_members, evidence_of, keep, members_at
+from assay.workflows.evidence import Judging, chosen_members, evidence_of, keep, members_at
+from assay.workflows.settle import Judged
 
 NUM_RESAMPLES = 200
 
@@ -35,6 +38,7 @@ class Combined:
 
     task: Task
     learned: Learned
+    folds: tuple[Learned, ...] = ()  # what it learned without each fold
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Board:
     trials: Mapping[str, TrialRecord]
     ensembles: Mapping[str, Combined]
     members: tuple[str, ...]  # names of the trials that ensembles were given, the best first
+    judged: Judged
     diversity: Diversity
 
 
@@ -58,10 +63,11 @@ def judge(
     fleet: Driver,
     tell: Tell,
     columns: Mapping[str, Batch],
+    ground: Ground,
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
     with one_thread():
-        return _judge(records, specs, run, Ground.of(plan, batch, task, columns), fleet, tell)
+        return _judge(records, specs, run, Judging.of(plan, batch, task, columns), fleet, tell, ground)
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -73,32 +79,41 @@ def one_thread() -> AbstractContextManager[Any]:
 
 
 def _judge(
-    records: Sequence[TrialRecord], specs: Sequence[PartSpec], run: Run, ground: Ground, fleet: Driver, tell: Tell
+    records: Sequence[TrialRecord],
+    specs: Sequence[PartSpec],
+    run: Run,
+    judging: Judging,
+    driver: Driver,
+    tell: Tell,
+    ground: Ground,
 ) -> Board:
-    evidence = evidence_of(records, run, ground)
+    evidence = evidence_of(records, run, judging)
     trials = {record.name: record for record in records}
     family_of = {name: record.proposal.algorithm for name, record in trials.items()}
-    scored = Scored(ground, evidence.y_N)
-    baseline = baseline_entry(ground, scored)
-    given = members_at(evidence, chosen_members(evidence, family_of, ground.metric.gain(baseline.score)))
-    keep(run, ground, [trials[name].number for name in given.names])
+    scored = Scored(judging, evidence.y_N)
+    baseline = baseline_entry(judging, scored)
+    given = members_at(evidence, chosen_members(evidence, family_of, judging.metric.gain(baseline.score)))
+    keep(run, judging, [trials[name].number for name in given.names])
     rows = trial_entries(trials, evidence, scored)
-    joined, ensembles = ensemble_entries(specs, given, rows, ground, scored, fleet, tell)
-    entries = scored.with_gaps(ranked([*rows, *joined, baseline], ground.metric))
+    joined, ensembles = ensemble_entries(specs, given, rows, judging, scored, driver, tell, ground)
+    entries = scored.with_gaps(ranked([*rows, *joined, baseline], judging.metric))
+    judged = Judged(evidence.y_N, evidence.fold_N, scored.prediction_NK)
     found = diversity(given.names, given.prediction_MNK, given.y_N)
-    return Board(tuple(entries), trials, ensembles, given.names, found)
+    return Board(tuple(entries), trials, ensembles, given.names, judged, found)
 
 
 class Scored:
     """Scores and intervals on the same resampled rows, so that gaps between rows of the board are paired."""
 
-    def __init__(self, ground: Ground, y_N: np.ndarray) -> None:
-        self.metric, self.y_N = ground.metric, y_N
-        self.weight_BN = row_counts(len(y_N), NUM_RESAMPLES, child(ground.seed, "leaderboard"))
+    def __init__(self, judging: Judging, y_N: np.ndarray) -> None:
+        self.metric, self.y_N = judging.metric, y_N
+        self.weight_BN = row_counts(len(y_N), NUM_RESAMPLES, child(judging.seed, "leaderboard"))
         self.score_B: dict[str, np.ndarray] = {}
+        self.prediction_NK: dict[str, np.ndarray] = {}
 
     def entry(self, name: str, kind: EntryKind, prediction_NK: np.ndarray) -> Entry:
         """Return a row of the leaderboard with its score and interval."""
+        self.prediction_NK[name] = prediction_NK
         self.score_B[name] = self.metric.resampled(self.y_N, prediction_NK, self.weight_BN)
         found = interval(float(self.metric.score(self.y_N, prediction_NK)), self.score_B[name])
         return Entry(name, kind, found.score, found.low, found.high)
@@ -113,15 +128,14 @@ class Scored:
         ]
 
 
-def baseline_entry(ground: Ground, scored: Scored) -> Entry:
+def baseline_entry(judging: Judging, scored: Scored) -> Entry:
     """Judge the dummy, which looks at no column, on the same folds: what anything must beat."""
-    algorithm = algorithm_of(BASELINE, {})
-    batch = from_matrix(np.zeros((len(ground.y_N), 0), np.float32), ground.y_N, ground.num_classes)
-    prediction_NK = np.zeros((len(batch), max(ground.num_classes, 1)), np.float32)
-    for fold in range(ground.num_folds):
-        train_N, fold_N = ground.split.train_rows(ground.fold_N, fold), ground.fold_N == fold
-        _, prediction_NK[fold_N] = fit_fold(algorithm, batch, train_N, fold_N, fold, ground.seed, 1, ground.metric)
-    return scored.entry(BASELINE, EntryKind.BASELINE, prediction_NK[ground.fold_N >= 0])
+    algorithm, folds, found = algorithm_of(BASELINE, {}), judging.folds, []
+    batch = from_matrix(np.zeros((len(judging.y_N), 0), np.float32), judging.y_N, judging.num_classes)
+    for fold in range(folds.num):
+        learning_N, held_N = folds.learning_N(fold), folds.held_N(fold)
+        found.append(fit_fold(algorithm, batch, learning_N, held_N, fold, judging.seed, 1, judging.metric)[1])
+    return scored.entry(BASELINE, EntryKind.BASELINE, folds.joined(found))
 
 
 def trial_entries(trials: Mapping[str, TrialRecord], evidence: Evidence, scored: Scored) -> list[Entry]:
@@ -136,23 +150,24 @@ def ensemble_entries(
     specs: Sequence[PartSpec],
     given: Evidence,
     rows: Sequence[Entry],
-    ground: Ground,
+    judging: Judging,
     scored: Scored,
     driver: Driver,
     tell: Tell,
+    ground: Ground | None = None,
 ) -> tuple[list[Entry], dict[str, Combined]]:
     """Return a row for each ensemble that could be learned, and what it learned; `rows` are those of the trials."""
-    if len(given.names) < 2 or not specs:
-        return [], {}
-    costs = {row.name: row for row in rows}
-    entries, ensembles = [], {}
-    for name, (combined, prediction_NK) in _learn(specs, given, ground, driver, tell).items():
-        ensembles[name] = combined
-        part = combined.task.part
+    costs, entries, ensembles = {row.name: row for row in rows}, [], {}
+    wanted = [spec for spec in specs if len(given.names) >= (1 if _grows(spec) else 2)]
+    for name, (combined, prediction_NK) in _learn(wanted, given, judging, driver, tell, ground).items():
+        ensembles[name], part = combined, combined.task.part
+        entry = scored.entry(name, EntryKind.ENSEMBLE, prediction_NK)
+        if part.grows:
+            entries.append(_grown_entry(entry, combined))
+            continue
         members = [costs[given.names[place]] for place in part.used(combined.learned, len(given.names))]
-        entry = _ensemble_entry(scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), members)
-        tell("ensemble", {"name": name, "score": entry.score})
-        entries.append(doubted(entry, costs[given.names[0]], ground.metric) if part.doubted else entry)
+        entry = _ensemble_entry(entry, members)
+        entries.append(doubted(entry, costs[given.names[0]], judging.metric) if part.doubted else entry)
     return entries, ensembles
 
 
@@ -190,36 +205,58 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
     )
 
 
+def _grows(spec: PartSpec) -> bool:
+    return bool(catalog.find(Shelf.ENSEMBLES, spec.name).grows)
+
+
+def _grown_entry(entry: Entry, combined: Combined) -> Entry:
+    """Return the row of an ensemble that fitted its own members: each is listed by its learner."""
+    return replace(
+        entry,
+        fit_s=float(np.mean([sum(member.fit_s for member in fold.grown) for fold in combined.folds])),
+        predict_us_per_row=float(
+            np.mean([sum(member.predict_us_per_row for member in fold.grown) for fold in combined.folds])
+        ),
+        num_rows=max(member.num_rows for fold in combined.folds for member in fold.grown),
+        members=tuple(member.name for member in combined.learned.grown),
+    )
+
+
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, ground: Ground, driver: Driver, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, judging: Judging, driver: Driver, tell: Tell, ground: Ground | None
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(ground.num_folds), None)]
-    outcomes = driver.learn(tasks, given, child(ground.seed, "ensembles"))
+    judged_on = [_judged_on(spec, given, judging) for spec in specs]
+    tasks = [
+        Task(spec.name, spec.params, part)
+        for spec, fold_n in zip(specs, judged_on, strict=True)
+        for part in (*np.unique(fold_n).tolist(), None)
+    ]
+    outcomes = iter(zip(tasks, driver.learn(tasks, given, child(judging.seed, "ensembles"), ground), strict=True))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
-    stride, held = ground.num_folds + 1, [given.rows(given.fold_N == fold) for fold in range(ground.num_folds)]
-    for place, spec in enumerate(specs):
+    for spec, fold_n in zip(specs, judged_on, strict=True):
         name = ensemble_name(spec)
-        learned = outcomes[place * stride : (place + 1) * stride]
-        failures = [outcome.reason for outcome in learned if isinstance(outcome, Failure)]
+        learned = list(itertools.islice(outcomes, len(np.unique(fold_n)) + 1))
+        failures = [outcome.reason for _, outcome in learned if isinstance(outcome, Failure)]
         if failures:
             tell("ensemble", {"name": name, "failed": failures[0]})
             continue
-        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given, held)
-        whole = learned[-1]
-        assert isinstance(whole, Learned)
-        found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
+        *folds, (task, whole) = [(task, outcome) for task, outcome in learned if isinstance(outcome, Learned)]
+        prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
+        for part, state in folds:
+            held_N = fold_n == part.without_fold
+            prediction_NK[held_N] = predictions_of(part, state, given.rows(held_N))
+        found[name] = (Combined(task, whole, tuple(state for _, state in folds)), prediction_NK)
+        tell("ensemble", {"name": name, "score": float(judging.metric.score(given.y_N, prediction_NK))})
     return found
 
 
-def _out_of_fold(
-    task: Task, learned: Sequence[Learned | Failure], given: Evidence, held: Sequence[Evidence]
-) -> np.ndarray:
-    prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
-    for fold, (state, rows) in enumerate(zip(learned, held, strict=True)):
-        assert isinstance(state, Learned)
-        prediction_NK[given.fold_N == fold] = predictions_of(task, state, rows)
-    return prediction_NK
+def _judged_on(spec: PartSpec, given: Evidence, judging: Judging) -> np.ndarray:
+    """Return the part of each row in which an ensemble is judged on it.
+
+    One that fits members of its own is judged as trials are, on the folds; a holdout has but one.
+    """
+    return np.zeros_like(given.fold_N) if _grows(spec) and judging.folds.per_repeat == 1 else given.fold_N
 
 
 def ensemble_name(spec: PartSpec) -> str:

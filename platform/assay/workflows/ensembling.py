@@ -9,14 +9,16 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from assay import catalog
-from assay.engines.bench import Bench
+from assay.engines.folds import Folds
 from assay.engines.generations import TrialRecord, fold_file, proposals_of
+from assay.engines.local_fleet import LocalFleet
 from assay.engines.trial import FoldResult
 from assay.errors import Fault, SpecFault, raise_all
 from assay.evaluation.diversity import diversity
 from assay.evaluation.leaderboard import ranked
-from assay.parts import Ensemble, Json, Proposal
+from assay.parts import Ensemble, Json, Split
 from assay.profile import Profile
+from assay.proposals import Proposal
 from assay.seeds import child
 from assay.spec import Experiment, Located, PartSpec, Strict, read_yaml
 from assay.spec.reading import schema_faults
@@ -25,7 +27,7 @@ from assay.vocabulary import Shelf, Task
 from assay.workflows import choices
 from assay.workflows.checking import part_faults
 from assay.workflows.combine import Scored, baseline_entry, ensemble_entries, one_thread, trial_entries
-from assay.workflows.evidence import FILE, Ground, evidence_of
+from assay.workflows.evidence import FILE, Judging, evidence_of
 from assay.workflows.run import read_spec
 
 WORD = "ensembles"
@@ -55,18 +57,18 @@ def try_ensembles(run: Run, asked: str | Path | Sequence[Any]) -> Json:
 
 
 def _tried(run: Run, experiment: Experiment, task: Task, specs: Sequence[PartSpec]) -> Json:
-    ground, records = _kept(run, experiment, task)
-    given = evidence_of(records, run, ground)
-    scored, told = Scored(ground, given.y_N), []
+    judging, records = _kept(run, experiment, task)
+    given = evidence_of(records, run, judging)
+    scored, told = Scored(judging, given.y_N), []
     rows = trial_entries({record.name: record for record in records}, given, scored)
-    bench = Bench(experiment.compute.threads_per_fit)
-    joined, _ = ensemble_entries(specs, given, rows, ground, scored, bench, lambda _, data: told.append(data))
-    entries = scored.with_gaps(ranked([*rows, *joined, baseline_entry(ground, scored)], ground.metric))
+    driver = LocalFleet(experiment.compute.threads_per_fit)
+    joined, _ = ensemble_entries(specs, given, rows, judging, scored, driver, lambda _, data: told.append(data))
+    entries = scored.with_gaps(ranked([*rows, *joined, baseline_entry(judging, scored)], judging.metric))
     return {
         "run": run.id,
         "task": task.value,
         "metric": choices.metric_key(experiment, task),
-        "greater_is_better": ground.metric.greater_is_better,
+        "greater_is_better": judging.metric.greater_is_better,
         "leaderboard": [entry.to_json() for entry in entries],
         "diversity": diversity(given.names, given.prediction_MNK, given.y_N).to_json(),
         "failed": {data["name"]: data["failed"] for data in told if "failed" in data},
@@ -129,22 +131,23 @@ def _told(run: Run) -> tuple[Experiment, Task]:
     return read_spec(run), Profile.from_json(run.read_json("profile.json")).label.task
 
 
-def _kept(run: Run, experiment: Experiment, task: Task) -> tuple[Ground, list[TrialRecord]]:
+def _kept(run: Run, experiment: Experiment, task: Task) -> tuple[Judging, list[TrialRecord]]:
     """Return what everything is judged on, and the trials that the run gave to its ensembles."""
     arrays = run.read_arrays(FILE)
     label = Profile.from_json(run.read_json("profile.json")).label
-    ground = Ground(
+    split: Split = catalog.make(Shelf.SPLITS, choices.split_key(experiment, task.is_classification))
+    per_repeat = experiment.split.folds
+    assert isinstance(per_repeat, int), "a run writes down what it settled"
+    judging = Judging(
         arrays["y"],
-        arrays["fold"],
-        experiment.split.folds,
+        Folds(split, arrays["fold"], per_repeat),
         len(label.classes),
         task,
         choices.metric_for(experiment, task),
-        catalog.make(Shelf.SPLITS, choices.split_key(experiment, task.is_classification)),
         child(experiment.seed, "run"),
     )
     proposals = proposals_of(run)
-    return ground, [_record(run, int(trial), proposals, ground.num_folds) for trial in arrays["trials"]]
+    return judging, [_record(run, int(trial), proposals, judging.folds.num) for trial in arrays["trials"]]
 
 
 def _record(run: Run, trial: int, proposals: Sequence[Proposal], num_folds: int) -> TrialRecord:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from assay.batch import Batch
+from assay.engines.folds import Folds
 from assay.engines.generations import Plan, TrialRecord
+from assay.engines.trial import algorithm_of
 from assay.evaluation.diversity import error_correlation
-from assay.parts import Evidence, Metric, Split
+from assay.parts import Evidence, Json, Metric
 from assay.store.runs import Run
 from assay.vocabulary import Task
 
@@ -22,46 +24,50 @@ FILE = "evidence.safetensors"
 
 
 @dataclass(frozen=True)
-class Ground:
+class Judging:
     """The training rows that everything on a leaderboard is judged on, and how."""
 
     y_N: np.ndarray
-    fold_N: np.ndarray  # NO_FOLD for rows that are never held out
-    num_folds: int
+    folds: Folds
     num_classes: int  # 0 for regression
     task: Task
     metric: Metric
-    split: Split
     seed: int
     columns: Mapping[str, Batch] = field(default_factory=dict)  # the rows, by what `Ensemble.reads` asks for
 
     @classmethod
-    def of(cls, plan: Plan, batch: Batch, task: Task, columns: Mapping[str, Batch]) -> Ground:
-        """Return the ground of a search."""
-        label_N, num_classes = batch.label_N, batch.num_classes
-        return cls(label_N, plan.fold_N, plan.num_folds, num_classes, task, plan.metric, plan.split, plan.seed, columns)
+    def of(cls, plan: Plan, batch: Batch, task: Task, columns: Mapping[str, Batch]) -> Judging:
+        """Return how a search is judged."""
+        return cls(batch.label_N, plan.folds, batch.num_classes, task, plan.metric, plan.seed, columns)
 
 
-def evidence_of(records: Sequence[TrialRecord], run: Run, ground: Ground) -> Evidence:
+def evidence_of(records: Sequence[TrialRecord], run: Run, judging: Judging) -> Evidence:
     """Bring the out-of-fold predictions of complete trials together, the best trial first."""
-    held_N = ground.fold_N >= 0
-    complete = [record for record in records if record.ended == "complete"]
-    shape = (len(complete), len(ground.fold_N), max(ground.num_classes, 1))
-    prediction_MNK = np.zeros(shape, np.float32)
-    for place, record in enumerate(complete):
-        for fold in range(ground.num_folds):
-            found = run.read_arrays(Run.fold_name(record.number, fold))
-            prediction_MNK[place, ground.fold_N == fold] = found["prediction"]
+    complete, judged_N = [record for record in records if record.ended == "complete"], judging.folds.judged_N
     evidence = Evidence(
         tuple(record.name for record in complete),
-        prediction_MNK[:, held_N],
-        ground.y_N[held_N],
-        ground.fold_N[held_N],
-        ground.task,
-        ground.metric,
-        {reads: batch.take(held_N) for reads, batch in ground.columns.items()},
+        np.stack([_said(record, run, judging.folds) for record in complete]),
+        judging.y_N[judged_N],
+        judging.folds.parts_n(judging.seed),
+        judging.task,
+        judging.metric,
+        tuple(_learner_of(record) for record in complete),
+        columns={reads: batch.take(judged_N) for reads, batch in judging.columns.items()},
     )
     return members_at(evidence, np.argsort(-gains_of(evidence), kind="stable").tolist())
+
+
+def _said(record: TrialRecord, run: Run, folds: Folds) -> np.ndarray:
+    """Return prediction_nK of a trial for the rows that were held out, float32."""
+    names = [Run.fold_name(record.number, fold) for fold in range(folds.num)]
+    return folds.joined([run.read_arrays(name)["prediction"] for name in names])
+
+
+def _learner_of(record: TrialRecord) -> tuple[str, Json]:
+    """Return the algorithm of a trial, and its settings with what the fits on the folds settled."""
+    key = record.proposal.algorithm
+    settled = algorithm_of(key, record.proposal.params).settled(tuple(fold.facts for fold in record.folds))
+    return key, settled.params.model_dump(mode="json", exclude_unset=True)
 
 
 def gains_of(evidence: Evidence) -> np.ndarray:
@@ -76,6 +82,7 @@ def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
         evidence,
         names=tuple(evidence.names[place] for place in places),
         prediction_MNK=evidence.prediction_MNK[list(places)],
+        learners=tuple(evidence.learners[place] for place in places if evidence.learners),
     )
 
 
@@ -102,7 +109,7 @@ def chosen_members(evidence: Evidence, family_of: Mapping[str, str], floor: floa
     return sorted([*chosen, *spare[: max(0, MIN_MEMBERS - len(chosen))]])
 
 
-def keep(run: Run, ground: Ground, trials: Sequence[int]) -> None:
+def keep(run: Run, judging: Judging, trials: Sequence[int]) -> None:
     """Write what trying ensembles later takes beside the folds of the trials: labels, folds, the trials given."""
-    arrays = {"y": ground.y_N, "fold": ground.fold_N, "trials": np.array(trials, np.int64)}
+    arrays = {"y": judging.y_N, "fold": judging.folds.fold_RN, "trials": np.array(trials, np.int64)}
     run.write_arrays(FILE, arrays)
