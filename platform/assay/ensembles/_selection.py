@@ -53,16 +53,16 @@ def loss_gains(evidence: Evidence) -> Gains:
     num_rows = said_MN.shape[1]
     # A row of ones has no loss; with rows in fours one logarithm of a product serves four of them.
     right_MN = np.pad(said_MN, ((0, 0), (0, -num_rows % 4)), constant_values=1.0)
+    mixed_MN = np.empty_like(right_MN)  # memory that is fresh at each draw costs more than the sums
+    first_MQ, second_MQ, third_MQ, fourth_MQ = np.split(mixed_MN, 4, axis=1)
 
     def gains(count_M: np.ndarray, drawn: int) -> np.ndarray:
-        mixed_MN = right_MN + count_M.astype(np.float32) @ right_MN
-        mixed_MN *= np.float32(1 / (drawn + 1))
+        np.add(right_MN, count_M.astype(np.float32) @ right_MN, out=mixed_MN)
+        np.multiply(mixed_MN, np.float32(1 / (drawn + 1)), out=mixed_MN)
         np.maximum(mixed_MN, SMALLEST, out=mixed_MN)
-        first_MQ, second_MQ, third_MQ, fourth_MQ = np.split(mixed_MN, 4, axis=1)
-        product_MQ = first_MQ * second_MQ
-        product_MQ *= third_MQ
-        product_MQ *= fourth_MQ
-        mean_M: np.ndarray = np.log(product_MQ).sum(axis=1, dtype=np.float64) / max(num_rows, 1)
+        for factor_MQ in (second_MQ, third_MQ, fourth_MQ):
+            np.multiply(first_MQ, factor_MQ, out=first_MQ)
+        mean_M: np.ndarray = np.log(first_MQ, out=first_MQ).sum(axis=1, dtype=np.float64) / max(num_rows, 1)
         return mean_M
 
     return gains

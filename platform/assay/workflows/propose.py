@@ -87,6 +87,7 @@ def planned(experiment: Experiment) -> Json:
     task = profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
     choices.metric_for(experiment, task)
+    ensembles = choices.ensembles_for(experiment, profile.label)
     num_cpus = experiment.compute.cpus or os.cpu_count() or 1
     folds, repeats = choices.division(experiment, profile, max(1, num_cpus // experiment.compute.threads_per_fit))
     return {
