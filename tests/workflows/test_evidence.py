@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
+from assay.evaluation.diversity import Diversity
 from assay.evaluation.leaderboard import Entry
 from assay.model import Combination, Member, Model, Recipe, StepState
 from assay.parts import Evidence, Fit, Learned
@@ -16,6 +17,7 @@ from assay.vocabulary import EntryKind, Shelf, Task
 from assay.workflows.combine import Board, doubted
 from assay.workflows.evidence import chosen_members
 from assay.workflows.finalize import winner
+from assay.workflows.settle import Judged
 
 NUM_ROWS = 300
 RMSE = catalog.make(Shelf.METRICS, "rmse")
@@ -70,7 +72,8 @@ def test_a_refused_ensemble_never_becomes_the_model() -> None:
         Entry("m-0", EntryKind.TRIAL, 0.4, 0.3, 0.5),
         Entry("dummy", EntryKind.BASELINE, 1.0, 0.9, 1.1),
     )
-    board = Board(rows, {}, {}, (), diversity=None)  # type: ignore[arg-type]
+    nothing = Judged(np.zeros(0), np.zeros(0), {})
+    board = Board(rows, {}, {}, (), nothing, Diversity((), np.zeros((0, 0))))
     assert winner(board, RMSE).name == "m-0"
 
 
@@ -90,7 +93,7 @@ def test_a_model_whose_ensemble_reads_columns_predicts_the_same_when_it_is_read_
     params = {"skip": True, "learner": "decision_tree"}
     part = catalog.make(Shelf.ENSEMBLES, "stack", params)
     known = Evidence(
-        ("t", "l"), said_MNK, batch.label_N, np.arange(NUM_ROWS) % 3, Task.REGRESSION, RMSE, {part.reads: batch}
+        ("t", "l"), said_MNK, batch.label_N, np.arange(NUM_ROWS) % 3, Task.REGRESSION, RMSE, columns={part.reads: batch}
     )
     (job,) = next(part.rounds(known, 0))
     learned = job.function(known, **job.arguments)

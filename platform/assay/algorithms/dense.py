@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assay.algorithms._network import Network, Shape
     from assay.algorithms._training import Plan, Rows
 
-USUAL_STEPS, USUAL_EPOCHS = 500, (8, 40)  # more passes over few rows, fewer over many
+USUAL_STEPS, USUAL_EPOCHS = 600, (6, 40)  # more passes over few rows, fewer over many
 UNJUDGED_EPOCHS = 20  # when there are too few rows to find out
 USUAL_DECAY, DECAY_ROWS = (0.03, 1.0), 1_000  # few rows are learned by heart unless the weights are held back
 
@@ -57,12 +57,12 @@ class Dense(Algorithm):
         weight_decay: float | None = Field(
             None, ge=0, le=10, description="pull of the weights to 0; null: 1,000 / rows, within 0.03 to 1"
         )
-        batch_size: int = Field(512, ge=8, le=65_536, description="rows of one step")
+        batch_size: int = Field(256, ge=8, le=65_536, description="rows of one step")
         num_epochs: int | None = Field(
-            None, ge=1, le=10_000, description="passes over the rows at most; null: about 500 steps, 8 to 40 passes"
+            None, ge=1, le=10_000, description="passes over the rows at most; null: about 600 steps, 6 to 40 passes"
         )
         patience: int = Field(
-            5, ge=0, le=10_000, description="passes without gain on the inner slice before it stops; 0 takes all passes"
+            4, ge=0, le=10_000, description="passes without gain on the inner slice before it stops; 0 takes all passes"
         )
         inner_fraction: float = Field(0.12, gt=0, le=0.5, description="share of the rows in the inner slice")
 
@@ -77,8 +77,12 @@ class Dense(Algorithm):
         "weight_decay": LogUniform(1e-3, 0.5),
         "batch_size": Choice((128, 256, 512)),
     }
-    portfolio = ({},)
-    cost = 2.0
+    portfolio = (
+        {},
+        {"num_members": 2, "width": 192, "num_blocks": 2, "smooth": True},  # 1.5 times the time; labels that are smooth
+        {"num_bins": 32, "num_epochs": 30},  # up to 4 times the time; labels that jump
+    )
+    cost = 3.0
     libraries = ("assay.algorithms._network",)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedDense:

@@ -89,12 +89,14 @@ class Worker:
     def do(self, task: Task, job: Job, shared: Sequence[Any]) -> Any:
         """Run one job of an ensemble; `shared` are references to the evidence and the ground."""
         import ray
+        from threadpoolctl import threadpool_limits
 
         evidence, ground = ray.get(list(shared))
-        if isinstance(job, Grow):
-            assert ground is not None, f"{task.key} grows, and was given no rows"
-            return done(task, job, evidence, self.threads, ground, ray.get(ground.batch(job.algorithm)))
-        return done(task, job, evidence_for(task, evidence, ground), self.threads)
+        with threadpool_limits(1):  # a fit raises it to its share; sums over more threads have other last bits
+            if isinstance(job, Grow):
+                assert ground is not None, f"{task.key} grows, and was given no rows"
+                return done(task, job, evidence, self.threads, ground, ray.get(ground.batch(job.algorithm)))
+            return done(task, job, evidence_for(task, evidence, ground), self.threads)
 
     def refit(self, order: Refit, batches: Mapping[str, Any]) -> Refitted:
         """Fit a member on all rows."""
@@ -136,16 +138,13 @@ def done(
 
     `ground` and `batch` are for `Grow` jobs, the evidence `seen` for the others.
     """
-    from threadpoolctl import threadpool_limits
-
     try:
         if isinstance(job, Grow):
             assert ground is not None, f"{task.key} grows, and was given no rows"
             assert batch is not None
             return grow(job, ground, batch, task.without_fold, threads)
         if isinstance(job, Call):
-            with threadpool_limits(1):  # sums over many threads have other last bits
-                return job.function(seen, **job.arguments)
+            return job.function(seen, **job.arguments)
         inputs = task.part.inputs(seen.prediction_MNK, seen.y_N)
         return fit_capped(algorithm_of(job.algorithm, job.params), inputs, job.seed, threads)[0]
     except FIT_ERRORS as error:

@@ -23,10 +23,16 @@ class LocalFleet:
 
         `ground` holds batches, not references to them; only ensembles that grow need it.
         """
+        # Loaded before the limit, which does not reach libraries that come later.
+        import scipy.linalg  # noqa: F401
+        import sklearn.utils._openmp_helpers  # noqa: F401
+        from threadpoolctl import threadpool_limits
+
         drives = begun(tasks, evidence, seed, ground)
-        for drive in drives:
-            while not drive.ended:
-                self._round(drive, ground)
+        with threadpool_limits(1):
+            for drive in drives:
+                while not drive.ended:
+                    self._round(drive, ground)
         return [drive.outcome for drive in drives]
 
     def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:

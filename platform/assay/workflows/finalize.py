@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +39,14 @@ PROOF_S = 3.0  # of a time budget: writing the model, loading it in a fresh proc
 LATE_S = 2.0  # a good model this much late is better than a poor one in time
 
 
-def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | None = None) -> Entry:
+def winner(
+    board: Board, metric: Metric, asked: str | None = None, in_time: Callable[[list[Entry]], list[Entry]] = list
+) -> Entry:
     """Return the row that becomes the model: the one asked for, the best, or a cheaper one that is as good.
 
-    Chosen by out-of-fold scores alone, among those that are as sure as their members. As good means within NEGLIGIBLE of what the best gains over the baseline;
-    cheaper, of fewer members: measured times would choose otherwise on another day. Within a time budget only rows
-    count whose members can still be fitted.
+    Chosen by out-of-fold scores alone, among those that are as sure as their members and, within a time budget, that
+    can still be fitted `in_time`. As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, of
+    fewer members: measured times would choose otherwise on another day.
 
     Raises:
         SpecFault: the row that was asked for is not on the board.
@@ -54,12 +56,11 @@ def winner(board: Board, plan: Plan, asked: str | None = None, budget: Budget | 
         if asked not in (names := [entry.name for entry in models]):
             raise SpecFault.at("final.choose", f"no row is named '{asked}'", did_you_mean(asked, names))
         return models[names.index(asked)]
-    metric = plan.metric
-    in_time = _in_time([entry for entry in models if _is_sure(entry, board)], board, plan, budget or Budget())
+    allowed = in_time([entry for entry in models if _is_sure(entry, board)])
     floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
-    best = metric.gain(in_time[0].score)
+    best = metric.gain(allowed[0].score)
     enough = best - NEGLIGIBLE * abs(best - floor)
-    return min((entry for entry in in_time if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
+    return min((entry for entry in allowed if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
 
 
 def _is_sure(entry: Entry, board: Board) -> bool:
@@ -75,7 +76,7 @@ def _is_sure(entry: Entry, board: Board) -> bool:
     return bool(losses(said[entry.name], y_N).mean() <= min(losses(said[name], y_N).mean() for name in members))
 
 
-def _in_time(entries: Sequence[Entry], board: Board, plan: Plan, budget: Budget) -> list[Entry]:
+def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget) -> list[Entry]:
     """Return the rows that can be finalized in the time left; the quickest alone when none can."""
     if plan.keeps_models or math.isinf(budget.left_s):
         return list(entries)

@@ -87,6 +87,7 @@ def planned(experiment: Experiment) -> Json:
     task = profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
     choices.metric_for(experiment, task)
+    ensembles = choices.ensembles_for(experiment, profile.label)
     num_cpus = experiment.compute.cpus or os.cpu_count() or 1
     folds, repeats = choices.division(experiment, profile, max(1, num_cpus // experiment.compute.threads_per_fit))
     return {
@@ -104,9 +105,7 @@ def planned(experiment: Experiment) -> Json:
             candidate.key: {"settings_to_try_first": len(candidate.portfolio), "searched": list(candidate.space)}
             for candidate in candidates
         },
-        "ensembles": [
-            spec.model_dump(exclude_defaults=True) for spec in choices.ensembles_for(experiment, profile.label)
-        ],
+        "ensembles": [spec.model_dump(exclude_defaults=True) for spec in ensembles],
         "columns": {column.name: column.kind.value for column in profile.used},
         "dropped": {column.name: column.dropped for column in profile.columns if column.dropped},
     }

@@ -197,7 +197,9 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
         prepared = Prepared(recipes, batches if isinstance(crew.makes, LocalFleet) else refs)
         ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
         board = judge(records, ensembles, run, plan, batch, task, crew.judges, tell, columns, ground)
-        chosen = finalize.winner(board, plan, experiment.final.choose, budget)
+        chosen = finalize.winner(
+            board, plan.metric, experiment.final.choose, lambda rows: finalize.in_time(rows, board, plan, budget)
+        )
         shop = finalize.Workshop(experiment, plan, rows, prepared, crew.makes, run, tell)
         built = finalize.build(chosen, board, shop)
         result = _result(run, experiment, rows, plan, board, chosen.name, session)
