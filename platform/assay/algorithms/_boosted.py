@@ -35,7 +35,8 @@ class Boosted(Algorithm):
         inner_fraction: float = Field(0.1, gt=0, le=0.5, description="share of the rows in the inner slice")
 
     wants: ClassVar[str] = "codes"
-    tree_cost: ClassVar[float] = 0.1  # rough seconds that the trees of one class take however few the rows are
+    least_cost: ClassVar[float] = 0.15  # what trees cost however few the rows are, as a share of `cost`
+    class_cost: ClassVar[float] = 0.5  # what a class of many costs, as a share of a fit of two classes
 
     def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
         """Return it without early stopping, for as many trees as the folds found, and more for more rows.
@@ -51,9 +52,10 @@ class Boosted(Algorithm):
 
     @classmethod
     def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
-        """Return seconds: a tree for each class beyond two, and what trees cost even on few rows."""
-        each = cls.tree_cost + super().cost_of(num_rows, num_features, num_classes)
-        return each * (num_classes / 2 / _haste(num_classes) if num_classes > 2 else 1)
+        """Return seconds: each class beyond two has its own trees, and trees cost something even on few rows."""
+        each = cls.least_cost * cls.cost
+        each += (1 - cls.least_cost) * super().cost_of(num_rows, num_features, num_classes)
+        return each * (num_classes * cls.class_cost / _haste(num_classes) if num_classes > 2 else 1)
 
     def paced(self, num_classes: int) -> Any:
         """Return the settings for this many classes: more than four take larger steps and wait less for a gain.

@@ -56,8 +56,9 @@ class CatBoost(Boosted):
         )
 
     optional = "catboost"
+    cost = 0.75
+    class_cost = 0.9
     libraries = ("catboost",)
-    cost = 0.6
     space = {
         "learning_rate": LogUniform(0.03, 0.3),
         "depth": Integer(3, 8),

@@ -45,8 +45,9 @@ class XGBoost(Boosted):
         max_bin: int = Field(256, ge=2, le=4_096, description="steps into which a feature is cut")
 
     optional = "xgboost"
+    cost = 0.95
+    class_cost = 0.7
     libraries = ("xgboost",)
-    cost = 1.0
     space = {
         "learning_rate": LogUniform(0.01, 0.3),
         "max_depth": Integer(3, 10),
