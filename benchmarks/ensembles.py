@@ -44,7 +44,7 @@ def stored_run(storage: Path) -> Run:
     kind = catalog.make(Shelf.KINDS, "tabular")
     profile = kind.profile(kind.summarise(table, np.arange(NUM_ROWS), 0), "y", None, {}, None)
     run.write_json("profile.json", profile.to_json())
-    run.write_arrays(FILE, {"y": y_N, "fold": fold_N, "trials": np.arange(NUM_MEMBERS)})
+    run.write_arrays(FILE, {"y": y_N, "fold": fold_N[None], "trials": np.arange(NUM_MEMBERS)})
     proposals = [vars(Proposal("lightgbm", {"num_leaves": 4 + member})) for member in range(NUM_MEMBERS)]
     run.write_json(generation_file(0), {"proposals": proposals, "bars": [None] * NUM_FOLDS})
     for member in range(NUM_MEMBERS):
