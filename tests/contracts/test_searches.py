@@ -21,7 +21,7 @@ from assay.profile import LabelProfile, Profile
 from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec import PartSpec
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
-from assay.vocabulary import Shelf
+from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import candidates_for
 
 NUM_FOLDS = 3
