@@ -18,7 +18,8 @@ from assay.algorithms.xgboost import XGBoost
 from assay.batch import Batch, Column, from_matrix
 from assay.errors import ArtifactFault
 from assay.parts import Algorithm, Files, Fitted
-from assay.vocabulary import ColumnKind, Shelf
+from assay.vocabulary import ColumnKind, Shelf, Task
+from assay.workflows.choices import _hindrance
 
 FEW = {"num_trees": 6, "early_stopping_rounds": 0}
 TREES = "trees.safetensors"
@@ -216,6 +217,32 @@ def test_it_stops_when_the_inner_slice_gains_no_more(key: str) -> None:
 def test_the_last_fit_grows_the_trees_that_the_folds_found_and_a_share_more(key: str) -> None:
     last = algorithm(key, inner_fraction=0.2).settled([{"num_trees": 90.0}, {"num_trees": 110.0}])
     assert (last.params.num_trees, last.params.early_stopping_rounds) == (125, 0)
+
+
+@BOTH
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_threads_do_not_change_a_bit(key: str, num_classes: int) -> None:
+    part = algorithm(key, num_trees=20)
+    one, two = (part.fit(table(num_classes, 4_000), seed=0, threads=threads).files() for threads in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize("key", ["lightgbm", "xgboost", "catboost"])
+def test_many_classes_take_larger_steps_and_wait_less(key: str) -> None:
+    few, many = (algorithm(key, learning_rate=0.1, early_stopping_rounds=40).paced(classes) for classes in (2, 16))
+    assert (few.learning_rate, few.early_stopping_rounds) == (0.1, 40)
+    assert (many.learning_rate, many.early_stopping_rounds) == (0.2, 20)
+
+
+def test_an_algorithm_whose_package_is_missing_says_how_to_get_it() -> None:
+    class Missing(XGBoost):
+        optional = "no_such_package"
+
+    assert _hindrance(XGBoost, Task.BINARY, "tabular") is None
+    assert _hindrance(Missing, Task.BINARY, "tabular") == (
+        "needs the package no_such_package",
+        "pip install 'assay[boosters]', or leave it out",
+    )
 
 
 @BOTH

@@ -28,7 +28,9 @@ class Boosted(Algorithm):
         """Settings of every booster."""
 
         num_trees: int = Field(2_000, ge=1, le=100_000, description="trees of each class at most")
-        learning_rate: float = Field(0.05, gt=0, le=1, description="share of each tree that is added; smaller is finer")
+        learning_rate: float = Field(
+            0.05, gt=0, le=1, description="share of each tree that is added; smaller is finer, many classes raise it"
+        )
         early_stopping_rounds: int = Field(
             50, ge=0, le=10_000, description="trees without gain on the inner slice before it stops; 0 grows all"
         )
@@ -60,8 +62,9 @@ class Boosted(Algorithm):
     def paced(self, num_classes: int) -> Any:
         """Return the settings for this many classes: more than four take larger steps and wait less for a gain.
 
-        Each round grows a tree for each class, so time and size would grow with rounds times classes. A step larger by
-        the square root of the classes costs less than half a percent of log loss at 20 classes and saves half the time.
+        Each round grows a tree for each class, so time and size would grow with rounds times classes. The step grows by
+        the square root of the classes: at 20 of them (2,700 rows, 3 folds) that saved 62 % of the time of a fit and
+        cost 2 to 3 % of log loss; at 10 it saved 13 to 40 % and cost 1 to 5 %.
         """
         haste = _haste(num_classes)
         rate, patience = self.params.learning_rate, self.params.early_stopping_rounds

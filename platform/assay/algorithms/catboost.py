@@ -41,7 +41,9 @@ class CatBoost(Boosted):
         """Settings of the booster."""
 
         num_trees: int = Field(1_000, ge=1, le=100_000, description="trees at most")
-        learning_rate: float = Field(0.1, gt=0, le=1, description="share of each tree that is added; smaller is finer")
+        learning_rate: float = Field(
+            0.1, gt=0, le=1, description="share of each tree that is added; smaller is finer, many classes raise it"
+        )
         depth: int = Field(6, ge=1, le=10, description="questions of a tree")
         l2_leaf_reg: float = Field(3.0, ge=0, le=1e6, description="penalty on the square of leaf values")
         random_strength: float = Field(0.3, ge=0, le=100, description="chance added to the scores of questions")

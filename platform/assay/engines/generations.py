@@ -24,6 +24,7 @@ from assay.store.runs import Run
 
 Tell = Callable[[str, Json], None]
 USUAL_MEMBERS = 5  # of a finished model: for so many the time of a last fit is kept
+LONGEST_SHARE = 0.3  # of the time, for one trial
 MAX_SKIPS_IN_A_ROW = 16  # proposing costs time too
 GRACE_S = 1.0  # a trial that ends a little late still counts
 
@@ -125,6 +126,12 @@ class Generations:
         """Seconds that the search may still take: what the members' last fits and the finish need is kept."""
         return self.budget.left_s - self.budget.finish_s - (0.0 if self.plan.keeps_models else self._refit_s())
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds that one trial may take: it should leave time for others, but for a holdout of many rows."""
+        total_s = math.inf if self.budget.total_s is None else self.budget.total_s - self.budget.finish_s
+        return total_s if self.plan.num_folds == 1 else LONGEST_SHARE * total_s
+
     def _refit_s(self) -> float:
         """Predict the seconds of fitting the best few trials once more, on all rows."""
         if math.isinf(self.budget.left_s):
@@ -161,7 +168,7 @@ class Generations:
         """Skip a trial that would not end in time; one trial is always fitted."""
         folds_left = self.plan.num_folds - len(record.folds)
         predicted_s = SAFETY * folds_left * self.costs.fit_s(record.proposal.algorithm)
-        if predicted_s <= self.left_s or not self.handed_out:
+        if predicted_s <= min(self.left_s, self.longest_s) or not self.handed_out:
             return False
         self.skips_in_a_row += 1
         self.skip(record, predicted_s)

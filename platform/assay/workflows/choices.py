@@ -187,12 +187,12 @@ def read_by(ensembles: list[PartSpec]) -> set[str]:
     return {catalog.make(Shelf.ENSEMBLES, spec.name, spec.params).reads for spec in ensembles} - {""}
 
 
-def candidates_for(algorithms: list[PartSpec]) -> tuple[Candidate, ...]:
+def candidates_for(algorithms: list[PartSpec], profile: Profile) -> tuple[Candidate, ...]:
     """Return the algorithms as a search sees them: what is fixed, what may be drawn, what to try first."""
-    return tuple(_candidate(spec) for spec in algorithms)
+    return tuple(_candidate(spec, expected_s(spec.name, profile)) for spec in algorithms)
 
 
-def _candidate(spec: PartSpec) -> Candidate:
+def _candidate(spec: PartSpec, cost_s: float) -> Candidate:
     part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, spec.name)
     space = {name: from_yaml(form) for name, form in spec.space.items()} if spec.space else dict(part.space)
     space = {name: form for name, form in space.items() if name not in spec.params}
@@ -203,7 +203,7 @@ def _candidate(spec: PartSpec) -> Candidate:
         filled = {**start, **entry, **spec.params}
         if filled not in portfolio:
             portfolio.append(filled)
-    return Candidate(spec.name, dict(spec.params), space, tuple(portfolio), part.cost)
+    return Candidate(spec.name, dict(spec.params), space, tuple(portfolio), cost_s)
 
 
 def _defaults(part: type[Algorithm]) -> dict[str, Any]:

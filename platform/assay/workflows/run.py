@@ -289,7 +289,7 @@ def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> J
 def make_plan(experiment: Experiment, rows: Rows) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task), rows.profile)
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
