@@ -38,6 +38,7 @@ class KNearestNeighbours(SklearnAlgorithm):
         metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
 
     row_cap: ClassVar[int] = 50_000
+    strong = False
     cost = 0.09
     space = {
         "num_neighbours": Integer(3, 100, log=True),

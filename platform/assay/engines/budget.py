@@ -11,6 +11,7 @@ from statistics import median
 
 SAFETY = 1.15  # a fit is planned to take this much longer than predicted
 PRIOR_FITS = 2.0  # what is known of all families weighs as much as so many fits of one
+DOUBT = math.log(2.5)  # a machine is taken to be at most so much faster or slower than the one costs were told on
 FIXED_S = 0.05  # of any fit: short ones say little about how fast the machine is
 
 
@@ -62,7 +63,7 @@ class Costs:
     def fit_s(self, algorithm: str) -> float:
         """Return the predicted seconds of one fit."""
         family = {key: median(ratios) for key, ratios in self.log_ratios.items()}
-        machine = median(family.values()) if family else 0.0
+        machine = min(max(median(family.values()), -DOUBT), DOUBT) if family else 0.0
         own, count = family.get(algorithm, machine), len(self.log_ratios.get(algorithm, ()))
         drawn = (count * own + PRIOR_FITS * machine) / (count + PRIOR_FITS)
         return max(0.0, self.expected_s.get(algorithm, FIXED_S) * math.exp(drawn) - FIXED_S)
