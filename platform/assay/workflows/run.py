@@ -197,8 +197,12 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
         prepared = Prepared(recipes, batches if isinstance(crew.makes, LocalFleet) else refs)
         ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
         board = judge(records, ensembles, run, plan, batch, task, crew.judges, tell, columns, ground)
+        num_probes = finalize.probe_rows(rows).num_rows
         chosen = finalize.winner(
-            board, plan.metric, experiment.final.choose, lambda rows: finalize.in_time(rows, board, plan, budget)
+            board,
+            plan.metric,
+            experiment.final.choose,
+            lambda found: finalize.in_time(found, board, plan, budget, num_probes),
         )
         shop = finalize.Workshop(experiment, plan, rows, prepared, crew.makes, run, tell)
         built = finalize.build(chosen, board, shop)
