@@ -48,7 +48,7 @@ class Costs:
         >>> costs = Costs({"ridge": 1.0, "lightgbm": 10.0})
         >>> costs.note("ridge", 2.0)
         >>> round(costs.fit_s("ridge"), 1), round(costs.fit_s("lightgbm"))
-        (1.4, 13)
+        (1.5, 13)
     """
 
     def __init__(self, expected_s: Mapping[str, float]) -> None:
