@@ -287,7 +287,7 @@ class Model:
                     for name, (fit, _) in learned.models.items()
                 },
             }
-        content["model.json"] = json.dumps(described, indent=1, sort_keys=True, allow_nan=False).encode()
+        content["model.json"] = json.dumps(described, indent=1, allow_nan=False).encode()
         content["profile.json"] = json.dumps(self.profile.to_json(), allow_nan=False).encode()
         return content
 

@@ -198,7 +198,7 @@ def test_resuming_a_finished_run_gives_its_result(home: Path, result: assay.Resu
 
 def rows_of(train: Any, **changed: Any) -> Rows:
     memory = {} if isinstance(train, str) else {"train": train}
-    return read_rows(assay.Experiment(**settings(train, **changed)).spec, memory)
+    return read_rows(assay.Experiment(**settings(train, **changed)).spec, 2, memory)
 
 
 def test_every_form_of_the_rows_gives_the_same_batches_and_folds(home: Path, ray_cluster: None) -> None:

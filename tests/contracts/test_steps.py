@@ -125,9 +125,11 @@ def test_states_of_blocks_merge_in_any_grouping(key: str) -> None:
 
 
 @every_step
-def test_what_it_learned_survives_json(key: str) -> None:
+def test_what_it_learned_survives_json_in_any_order_of_names(key: str) -> None:
     measured = json.loads(json.dumps(made(key).measure(raw()), allow_nan=False))
-    state = json.loads(json.dumps(made(key).finish(measured), allow_nan=False))
+    state = json.loads(json.dumps(made(key).finish(measured), allow_nan=False, sort_keys=True))
+    backwards = {name: state[name] for name in reversed(state)}
+    same(made(key).apply(backwards, raw()), applied(key))
     same(made(key).apply(state, raw()), applied(key))
 
 

@@ -41,7 +41,10 @@ class Impute(Step):
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns, meaning = {}, {}
-        for name, known in state.items():
+        for name in (
+            name for name in batch.columns if name in state
+        ):  # in the order of the columns, whatever the state's
+            known = state[name]
             x_N = batch.columns[name]
             fill_D = np.array([entry["mean"] for entry in known])
             absent = np.isnan(x_N)

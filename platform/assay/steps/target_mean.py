@@ -79,7 +79,9 @@ class TargetMean(Step):
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         tables = {
-            name: from_text(text, "<f4").reshape(batch.meaning[name].num_levels + 2, -1) for name, text in state.items()
+            name: from_text(state[name], "<f4").reshape(batch.meaning[name].num_levels + 2, -1)
+            for name in batch.columns
+            if name in state
         }
         return self._with_means(batch, {name: _looked_up(table, batch, name) for name, table in tables.items()})
 

@@ -71,8 +71,8 @@ class TfidfText(Step):
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns, meaning = {}, {}
-        for name, known in state.items():
-            columns[name] = self._components(batch.columns[name], known)
+        for name in (name for name in batch.columns if name in state):
+            columns[name] = self._components(batch.columns[name], state[name])
             features = tuple(f"{name} component {index}" for index in range(columns[name].shape[1]))
             meaning[name] = Column(ColumnKind.NUMERIC, features=features)
         return batch.with_columns(columns, meaning)

@@ -35,6 +35,7 @@ from assay.workflows.settle import settle
 NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
+HURRIED = 0.02  # share of the gain over the baseline that being in time may cost
 PROOF_S = 3.0  # of a time budget: writing the model, loading it in a fresh process, scoring
 LATE_S = 2.0  # a good model this much late is better than a poor one in time
 
@@ -44,9 +45,9 @@ def winner(
 ) -> Entry:
     """Return the row that becomes the model: the one asked for, the best, or a cheaper one that is as good.
 
-    Chosen by out-of-fold scores alone, among those that are as sure as their members and, within a time budget, that
-    can still be fitted `in_time`. As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, of
-    fewer members: measured times would choose otherwise on another day.
+    Chosen by out-of-fold scores alone, among those that are as sure as their members. Within a time budget one that can
+    still be fitted `in_time` is taken, when it is nearly as good (HURRIED). As good means within NEGLIGIBLE of what the
+    best gains over the baseline; cheaper, of fewer members: measured times would choose otherwise on another day.
 
     Raises:
         SpecFault: the row that was asked for is not on the board.
@@ -56,8 +57,10 @@ def winner(
         if asked not in (names := [entry.name for entry in models]):
             raise SpecFault.at("final.choose", f"no row is named '{asked}'", did_you_mean(asked, names))
         return models[names.index(asked)]
-    allowed = in_time([entry for entry in models if _is_sure(entry, board)])
+    sure = [entry for entry in models if _is_sure(entry, board)]
     floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
+    good = metric.gain(sure[0].score) - HURRIED * abs(metric.gain(sure[0].score) - floor)
+    allowed = in_time([entry for entry in sure if metric.gain(entry.score) >= good])
     best = metric.gain(allowed[0].score)
     enough = best - NEGLIGIBLE * abs(best - floor)
     return min((entry for entry in allowed if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
