@@ -43,7 +43,7 @@ class Impute(Step):
         columns, meaning = {}, {}
         for name in (
             name for name in batch.columns if name in state
-        ):  # in the order of the columns, whatever the state's
+        ):
             known = state[name]
             x_N = batch.columns[name]
             fill_D = np.array([entry["mean"] for entry in known])
