@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from typer.models import ArgumentInfo, OptionInfo
 
 from assay.cli import app
+from assay.spec.layering import HOME, preset_names
 from assay.spec.schema import Experiment
 from assay.vocabulary import Shelf
 
@@ -39,12 +40,20 @@ def experiment_page() -> str:
     """Return the page about the experiment file."""
     schema = Experiment.model_json_schema(by_alias=True)
     shapes: Json = schema["$defs"]
-    parts = [MADE, EXPERIMENT_HEAD, "## Top level\n", table(schema, schema)]
+    parts = [MADE, EXPERIMENT_HEAD, "## Top level\n", table(schema, schema), AFTER["Top level"], presets()]
     for title, shape in SECTIONS:
         parts += [f"## {title}\n", shapes[shape]["description"] + "\n", table(shapes[shape], schema)]
         if title in AFTER:
             parts.append(AFTER[title])
     return "\n".join([*parts, EXPERIMENT_TAIL])
+
+
+def presets() -> str:
+    """Return the section about presets, with what each says."""
+    blocks = [
+        f"`{name}`:\n\n```yaml\n{(HOME / f'{name}.yaml').read_text(encoding='utf-8')}```\n" for name in preset_names()
+    ]
+    return "\n".join([PRESETS, *blocks])
 
 
 def table(shape: Json, schema: Json) -> str:
@@ -128,6 +137,7 @@ SECTIONS = (
     ("columns", "ColumnSpec"),
     ("split", "SplitSpec"),
     ("search", "SearchSpec"),
+    ("final", "FinalSpec"),
     ("compute", "ComputeSpec"),
     ("register", "RegisterSpec"),
     ("Parts", "PartSpec"),
@@ -153,7 +163,32 @@ Datasets.
 "Default: none" means that the key may be left out and that its meaning says what happens then.
 """
 
+PRESETS = """## Presets
+
+`preset: NAME` lies under the file: the file's own keys win, keys inside a section are joined, a list is taken whole.
+`assay run FILE --preset NAME` takes another one for this run; `assay.Experiment(preset=NAME, …)` does it in Python.
+What `assay render FILE` prints, and what a run writes down, has the preset filled in and its name gone, so it says the
+same in every later version.
+"""
+
 AFTER = {
+    "Top level": """\
+**Calibration.** The winner's out-of-fold predictions say how far its probabilities can be trusted. `temperature` makes
+them more or less sure, by a slope on their logarithms, a floor and a bias for each class; of two classes the order of
+rows stays, so `roc_auc` does too. `isotonic` is a rising curve for each class; it makes ties. `auto` takes the simplest
+that no other beats by more than one standard error of the log loss on folds that it was not learned on: nothing, then
+`temperature`, then `isotonic` where every class has 5,000 rows and the metric does not fall. The leaderboard shows
+members and ensembles as they are; the test, the model and the server have the calibrated probabilities.
+
+**Threshold.** With a metric that judges answers (`accuracy`, `balanced_accuracy`, `f1`) `auto` learns out of fold above
+which probability the answer is the positive class; with more classes it weighs each by a power of how rare it is. It
+stays with the most probable class where that gains no more than one standard error. Probabilities stay as they are.
+
+**Class weights** are off unless asked for: they cost probabilities their truth, which calibration has to bring back,
+and rank rows no better. For rare classes a metric such as `f1` with its learned threshold does the work. `{yes: 5}`
+weighs one class, the others count 1. Algorithms that cannot learn from weighted rows, such as `k_nearest_neighbours`,
+are then left out, or refused where the file names them.
+""",
     "columns": """\
 `columns` holds one entry for each column of which you know better than inference:
 
@@ -213,7 +248,12 @@ One object on stdout; `assay.Experiment(...).run().json` in Python is the same.
 | `greater_is_better` | whether a larger score is better |
 | `winner` | the row of the leaderboard that became the model: the best, or a cheaper one that is as good |
 | `leaderboard` | the rows, best first; see below |
+| `diversity` | the `members` that ensembles were given, and the `error_correlation` of each pair of them, out of fold |
 | `trials` | how many trials counted, and how they ended: `complete`, `stopped`, `failed` |
+| `calibration` | `method`, and the winner's log loss out of fold `log_loss_before` and `log_loss_after`, each fold \
+by what the others taught; `log_loss_of_best_member` as it is; null for numbers |
+| `decision` | `threshold` (of two classes) and `weights` of the classes, with `score_before` and `score_after` of the \
+metric out of fold; null where the answer is the most probable class |
 | `test` | every metric of the task on the test rows: `score`, `low`, `high` |
 | `test_rows` | number of test rows |
 | `test_rows_digest` | SHA-256 of the test rows, to see that two runs were judged on the same ones |
@@ -233,11 +273,16 @@ A row of the leaderboard. All scores are out of fold: each training row is judge
 | `fit_s` | mean seconds of a fit on one fold; for an ensemble the sum over its members |
 | `predict_us_per_row` | microseconds to predict one row |
 | `num_rows` | training rows of a fit; fewer than there are where an algorithm caps them |
-| `members` | trials that an ensemble joins |
+| `members` | trials that an ensemble joins; of one that fits its own members, the learner of each |
 | `note` | what else must be said, such as that rows were sampled |
+| `refused` | whether it is an ensemble that is worse, out of fold, than its best member; it cannot become the model |
 | `params` | settings of a trial |
 
 The scores are numbers, or null where a metric has none.
+
+`assay ensemble RUN --try FILE --json` prints `run`, `task`, `metric`, `greater_is_better`, `leaderboard` and
+`diversity` as above, and `failed`: why an ensemble could not be learned, by its name. FILE is a YAML list of parts as
+under `ensembles`, alone or under that key. What the run judged itself gets the same score again.
 """
 
 

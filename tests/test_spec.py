@@ -39,7 +39,7 @@ def faults(text: str) -> list[str]:
 
 def test_two_keys_are_enough_for_an_experiment() -> None:
     experiment = checked(parse_yaml(SMALL))
-    assert (experiment.data.label, experiment.split.folds, experiment.algorithms) == ("left", 5, "auto")
+    assert (experiment.data.label, experiment.split.folds, experiment.algorithms) == ("left", "auto", "auto")
 
 
 def test_every_key_arrives_where_it_belongs() -> None:
@@ -59,7 +59,7 @@ def test_what_is_rendered_reads_back_the_same(text: str) -> None:
 
 def test_rendering_fills_in_every_default() -> None:
     rendered = render(checked(parse_yaml(SMALL)))
-    for line in ("trials: 40", "folds: 5", "threads_per_fit: 1", "promote: if_better"):
+    for line in ("trials: 40", "folds: auto", "threads_per_fit: 1", "promote: if_better"):
         assert line in rendered
 
 
@@ -77,8 +77,9 @@ def test_a_wrong_type_says_what_was_found_and_expected() -> None:
 
 
 def test_a_value_out_of_bounds_says_the_bound() -> None:
-    assert faults(SMALL + "split: {folds: 1}\n") == [
-        "churn.yaml:3:9 split.folds: got 1, expected at least 2. Fix: use 5, the default, or remove the line"
+    assert faults(SMALL + "split: {folds: 0}\n") == [
+        "churn.yaml:3:9 split.folds: got 0, expected 'auto' or at least 1. "
+        'Fix: use "auto", the default, or remove the line'
     ]
 
 
@@ -185,3 +186,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 def test_the_experiments_of_the_house_are_free_of_faults() -> None:
     for file in (Path(__file__).parents[1] / "jobs" / "experiments").glob("*.yaml"):
         assert isinstance(read_experiment(file), Experiment)
+
+
+def test_a_threshold_outside_its_bounds_is_told_in_words() -> None:
+    assert faults(SMALL + "threshold: 2\n") == ["churn.yaml:3:1 threshold: got 2, expected 'auto' or less than 1. "
+                                                "Fix: use \"auto\", the default, or remove the line"]  # fmt: skip
+
+
+def test_an_algorithm_that_cannot_be_weighted_is_refused_where_it_is_named() -> None:
+    found = faults(SMALL + "class_weight: balanced\nalgorithms: [lightgbm, k_nearest_neighbours]\n")
+    assert found == [
+        "churn.yaml:4:24 algorithms[1]: cannot learn from weighted rows. Fix: leave it out, or the line `class_weight`"
+    ]
+
+
+def test_classes_may_be_written_as_numbers() -> None:
+    assert checked(parse_yaml(SMALL + "class_weight: {0: 1, 1: 2.5}\n")).class_weight == {"0": 1.0, "1": 2.5}
+    spec = Experiment.model_validate({"experiment": "a", "data": {"train": "a", "label": "b"}, "class_weight": {1: 2}})
+    assert spec.class_weight == {"1": 2.0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,8 +57,8 @@ class Experiment:
         SpecFault: every key that is unknown or has a wrong value.
 
     Example:
-        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.folds
-        5
+        >>> Experiment(experiment="churn", data={"train": "customers.csv", "label": "left"}).spec.split.test_fraction
+        0.2
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -74,10 +74,10 @@ class Experiment:
         self.spec: Spec = checked(Located("Experiment(…)", settings))
 
     @classmethod
-    def from_file(cls, file: str | Path) -> Experiment:
-        """Read an experiment file."""
+    def from_file(cls, file: str | Path, preset: str | None = None) -> Experiment:
+        """Read an experiment file, with another preset than its own when one is given."""
         made = cls.__new__(cls)
-        made.spec, made._memory = read_experiment(file), {}
+        made.spec, made._memory = read_experiment(file, preset), {}
         return made
 
     def run(self, storage: str | Path | None = None, *, quiet: bool = True) -> Result:
@@ -92,6 +92,21 @@ class Experiment:
 def resume(run: str = "latest", storage: str | Path | None = None, *, quiet: bool = True) -> Result:
     """Take up a run that was interrupted."""
     return _told(lambda session: workflow.resume(run, session), storage, quiet, {})
+
+
+def try_ensembles(
+    ensembles: str | Path | Sequence[Any], run: str = "latest", storage: str | Path | None = None
+) -> dict[str, Any]:
+    """Score ensembles on what a run has stored, without a refit; returns what `assay ensemble --json` prints.
+
+    `ensembles` is a YAML file or a list such as `["vote", {"name": "stack", "params": {"layers": 2}}]`.
+
+    Raises:
+        SpecFault, ArtifactFault: see `assay.errors`.
+    """
+    from assay.workflows import ensembling
+
+    return ensembling.try_ensembles(Storage(storage).open_run(run), ensembles)
 
 
 def load_model(reference: str, storage: str | Path | None = None) -> Model:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,18 @@ COLUMN_DTYPE = {
 }
 
 
+ROUGH = frozenset({ColumnKind.TEXT, ColumnKind.DATETIME})  # no numbers before a step makes some of them
+
+
+@dataclass(frozen=True)
+class Feature:
+    """The meaning of one column of a matrix."""
+
+    name: str
+    kind: ColumnKind
+    num_levels: int = 0
+
+
 @dataclass(frozen=True)
 class Column:
     """What a column of a batch means; a column of shape (N, D) holds D features of one meaning."""
@@ -29,6 +42,21 @@ class Column:
     kind: ColumnKind
     num_levels: int = 0  # of a category; codes run from -1 to num_levels
     features: tuple[str, ...] = ()  # names of the D features, when the array is (N, D)
+    packed: tuple[Feature, ...] = ()  # of a finished matrix: its D features, each of its own meaning; no step takes it
+    view_of: str = ""  # the column that this one shows in another way, for the steps that ask for views
+
+    def of(self, index_d: Sequence[int]) -> Column:
+        """Return the meaning of some of the D features."""
+        features = tuple(self.features[index] for index in index_d) if self.features else ()
+        return replace(self, features=features, packed=tuple(self.packed[index] for index in index_d if self.packed))
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A step that is still to be learned, inside every fit, on the rows of that fit alone."""
+
+    key: str
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,7 +64,8 @@ class Batch:
     """N rows as named arrays.
 
     `columns[name]` has shape (N,) or (N, D); `row_N` are ids in file order; `y_N` is the label as int64 class codes or
-    float64 values, None when it is not known; `num_classes` is 0 for regression.
+    float64 values, None when it is not known; `num_classes` is 0 for regression. `pending` are steps that look at the
+    label: a fit learns them on its own rows, and the batch has no matrix before.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -45,6 +74,7 @@ class Batch:
     y_N: np.ndarray | None = None
     weight_N: np.ndarray | None = None
     num_classes: int = 0
+    pending: tuple[Pending, ...] = ()
 
     def __len__(self) -> int:
         return len(self.row_N)
@@ -73,30 +103,69 @@ class Batch:
         known = {name: column for name, column in self.meaning.items() if name not in without}
         return replace(self, columns={**kept, **columns}, meaning={**known, **meaning})
 
-    def names(self, *kinds: ColumnKind) -> list[str]:
-        """Return the names of the columns of these kinds, in order."""
-        return [name for name, column in self.meaning.items() if column.kind in kinds]
+    def of_features(self, index_f: Sequence[int]) -> Batch:
+        """Return a batch whose matrix has only the columns at `index_f` (ascending) of this one's.
 
-    def packed(self) -> Batch:
-        """Return the batch with all columns in one matrix, which `matrix()` then gives without a copy."""
-        x_NF = self.matrix()
-        column = Column(ColumnKind.NUMERIC, features=tuple(feature.name for feature in self.features))
-        return _Packed(
-            columns={"x": x_NF},
-            meaning={"x": column},
-            row_N=self.row_N,
-            y_N=self.y_N,
-            weight_N=self.weight_N,
-            num_classes=self.num_classes,
-            feature_F=tuple(self.features),
-        )
+        Raises:
+            IndexError: the matrix does not have such a column.
+        """
+        columns, meaning, first = {}, {}, 0
+        for name, array in self.columns.items():
+            width = 1 if array.ndim == 1 else array.shape[1]
+            kept = [index - first for index in index_f if first <= index < first + width]
+            first += width
+            if not kept:
+                continue
+            columns[name] = array if array.ndim == 1 else np.take(array, kept, axis=1)
+            meaning[name] = self.meaning[name].of(kept) if array.ndim == 2 else self.meaning[name]
+        if len(index_f) and not 0 <= min(index_f) <= max(index_f) < first:
+            raise IndexError(f"columns {min(index_f)} to {max(index_f)} of a matrix with {first}")
+        return replace(self, columns=columns, meaning=meaning)
+
+    def without_pending(self) -> Batch:
+        """Return the batch as the learned steps left it, for those who read columns without fitting steps."""
+        return replace(self, pending=())
+
+    def names(self, *kinds: ColumnKind) -> list[str]:
+        """Return the names of the columns of these kinds, in order, without views and finished matrices."""
+        return [
+            name
+            for name, column in self.meaning.items()
+            if column.kind in kinds and not column.packed and not column.view_of
+        ]
+
+    @property
+    def views(self) -> list[str]:
+        """The names of the columns that show another column in a second way."""
+        return [name for name, column in self.meaning.items() if column.view_of]
+
+    def packed(self, apart: Sequence[str] = ()) -> Batch:
+        """Return the batch with all columns but those `apart` in one matrix; alone, `matrix()` gives it without a copy.
+
+        Views that no step took are left out.
+        """
+        loose = [*apart, *(name for name in self.views if name not in apart)]
+        rest = self.with_columns({}, {}, without=loose)
+        name = "x"
+        while name in apart:
+            name += "_"
+        columns = {name: rest.matrix(), **{other: self.columns[other] for other in apart}}
+        matrix = Column(ColumnKind.NUMERIC, packed=tuple(rest.features))
+        return replace(self, columns=columns, meaning={name: matrix, **{other: self.meaning[other] for other in apart}})
+
+    def beside(self, other: Batch) -> Batch:
+        """Return this batch packed, with the columns of `other` (the same rows) after its own."""
+        matrix = Column(ColumnKind.NUMERIC, packed=(*self.features, *other.features))
+        return replace(self, columns={"x": np.hstack([self.matrix(), other.matrix()])}, meaning={"x": matrix})
 
     @property
     def features(self) -> Sequence[Feature]:
         """One entry per column of `matrix()`, in order."""
-        found = []
+        found: list[Feature] = []
         for name, column in self.meaning.items():
-            found += [Feature(feature, column.kind, column.num_levels) for feature in column.features or (name,)]
+            found += column.packed or [
+                Feature(feature, column.kind, column.num_levels) for feature in column.features or (name,)
+            ]
         return found
 
     def matrix(self) -> np.ndarray:
@@ -104,7 +173,8 @@ class Batch:
 
         Codes of categories become numbers; a batch with text or datetime columns has no matrix.
         """
-        rough = self.names(ColumnKind.TEXT, ColumnKind.DATETIME)
+        assert not self.pending, f"steps {[step.key for step in self.pending]} are still to be learned"
+        rough = [name for name, column in self.meaning.items() if column.kind in ROUGH]
         assert not rough, f"columns {rough} must pass a step before they are numbers"
         arrays = [
             array if array.dtype == np.float32 or array.dtype == np.float64 else array.astype(np.float32)
@@ -115,24 +185,6 @@ class Batch:
         if len(arrays) == 1 and arrays[0].ndim == 2:
             return arrays[0]
         return np.hstack([array if array.ndim == 2 else array[:, None] for array in arrays])
-
-
-@dataclass(frozen=True)
-class Feature:
-    """The meaning of one column of a matrix."""
-
-    name: str
-    kind: ColumnKind
-    num_levels: int = 0
-
-
-@dataclass(frozen=True)
-class _Packed(Batch):
-    feature_F: tuple[Feature, ...] = field(default=())
-
-    @property
-    def features(self) -> Sequence[Feature]:
-        return self.feature_F
 
 
 def from_matrix(x_NF: np.ndarray, y_N: np.ndarray | None = None, num_classes: int = 0) -> Batch:

@@ -1,6 +1,7 @@
 """A finished model: from rows as people send them to predictions, with the very functions that training used.
 
-    table -> kind.to_batch -> recipe (steps) -> members -> ensemble.combine -> prediction_NK
+    table -> kind.to_batch -> recipe (steps) -> members (with steps of their own) -> ensemble.combine -> calibration
+          -> prediction_NK -> decision
 
 It holds no Ray, no files and no server; `files` and `from_files` turn it into named bytes and back.
 """
@@ -8,42 +9,111 @@ It holds no Ray, no files and no server; `files` and `from_files` turn it into n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.batch import Batch
+from assay.batch import Batch, Pending
+from assay.decision import Calibration, Decision, read_calibration, read_decision
 from assay.errors import ArtifactFault, AssayError
-from assay.parts import Ensemble, Files, Fit, Fitted, Json, Learned
+from assay.parts import Algorithm, Ensemble, Files, Fit, Fitted, Json, Learned, Step
 from assay.profile import Profile
+from assay.seeds import child
 from assay.vocabulary import Shelf, Task
 
-FORMAT = 1  # of the files; a reader refuses what it does not know
+FORMAT = 2  # of the files; a reader refuses what it does not know
+OWN_STEPS = "steps.json"  # among a member's files: the steps that were learned with it
+READS = (1, 2)  # 1 knows no members that read only some features
 
 
 @dataclass(frozen=True)
 class StepState:
-    """A step and what it learned."""
+    """A step and what it learned; None when every fit learns it anew on its own rows."""
 
     key: str
     params: Json
-    state: Json
+    state: Json | None
+
+    @property
+    def part(self) -> Step:
+        """The step itself."""
+        made: Step = catalog.make(Shelf.STEPS, self.key, self.params)
+        return made
+
+    def apply(self, batch: Batch) -> Batch:
+        """Return the changed batch."""
+        assert self.state is not None, f"step '{self.key}' is learned inside fits"
+        return self.part.apply(self.state, batch)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Steps in order: turns canonical columns into the matrix that one family of algorithms reads."""
+    """Steps in order: turns canonical columns into what one family of algorithms reads.
+
+    From the first step that looks at the label on, steps have no state here: each fit learns them on its own rows.
+    """
 
     steps: tuple[StepState, ...]
 
     def apply(self, batch: Batch) -> Batch:
         """Return the batch as one packed matrix; pure, the same in training and in the server."""
         for step in self.steps:
-            batch = catalog.make(Shelf.STEPS, step.key, step.params).apply(step.state, batch)
-        return batch.packed()
+            if step.state is not None:
+                batch = step.apply(batch)
+        return self.packed(batch)
+
+    def packed(self, batch: Batch) -> Batch:
+        """Pack a batch that passed the learned steps; what the others will change stays apart from the matrix."""
+        waiting = [step for step in self.steps if step.state is None]
+        names = {name for step in waiting for name in step.part.columns(batch)}
+        apart = [name for name in batch.meaning if name in names]
+        return replace(batch.packed(apart), pending=tuple(Pending(step.key, step.params) for step in waiting))
+
+
+def learn_steps(steps: Sequence[Pending], batch: Batch, seed: int) -> tuple[tuple[StepState, ...], Batch]:
+    """Learn steps in order, each on the rows as the one before left them; those that find no column are left out."""
+    learned = []
+    for place, spec in enumerate(steps):
+        step = StepState(spec.key, dict(spec.params), None)
+        if step.part.columns(batch):
+            state, batch = step.part.learn(batch, child(seed, place, spec.key))
+            learned.append(replace(step, state=state))
+    return tuple(learned), batch
+
+
+def settle(batch: Batch, seed: int) -> tuple[tuple[StepState, ...], Batch]:
+    """Learn the pending steps of a batch on its own rows; returns them, and the rows as one matrix."""
+    steps, changed = learn_steps(batch.pending, replace(batch, pending=()), seed)
+    return steps, changed.packed()
+
+
+@dataclass(frozen=True)
+class WithSteps:
+    """A fitted algorithm behind the steps that were learned with it, on the same rows."""
+
+    steps: tuple[StepState, ...]
+    fitted: Fitted
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What fitting settled."""
+        return self.fitted.facts
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Return prediction_NK for rows that passed the learned steps of the recipe."""
+        batch = replace(batch, pending=())
+        for step in self.steps:
+            batch = step.apply(batch)
+        return self.fitted.predict(batch.packed())
+
+    def files(self) -> Files:
+        """Return the algorithm's content, and the steps as JSON."""
+        content = self.fitted.files()
+        assert OWN_STEPS not in content, "an algorithm's file would be replaced"
+        return {**content, OWN_STEPS: json.dumps([vars(step) for step in self.steps], allow_nan=False).encode()}
 
 
 @dataclass(frozen=True)
@@ -64,13 +134,21 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Member:
-    """A fitted algorithm inside a model, and the recipe that feeds it."""
+    """A fitted algorithm inside a model, the recipe that feeds it, and the columns of the matrix that it reads.
+
+    Members of one name are averaged.
+    """
 
     name: str
     algorithm: str
     params: Json
     recipe: str
     fitted: Fitted
+    features: tuple[int, ...] | None = None  # ascending; all when None
+
+    def predict(self, fed: Batch) -> np.ndarray:
+        """Return prediction_NK for what the recipe made."""
+        return self.fitted.predict(fed if self.features is None else fed.of_features(self.features))
 
 
 @dataclass(frozen=True)
@@ -80,6 +158,7 @@ class Combination:
     key: str
     params: Json
     learned: Learned
+    recipe: str = ""  # that makes the columns which the ensemble reads beside the predictions, where it reads any
 
     @property
     def part(self) -> Ensemble:
@@ -98,6 +177,8 @@ class Model:
     members: tuple[Member, ...]
     combination: Combination | None = None
     card: Json = field(default_factory=dict)  # what a person wants to know: experiment, run, metric, scores
+    calibration: Calibration | None = None
+    decision: Decision | None = None  # the most probable class when left out
 
     @property
     def task(self) -> Task:
@@ -124,23 +205,40 @@ class Model:
 
     def predict_batch(self, batch: Batch) -> np.ndarray:
         """Return prediction_NK for canonical columns."""
+        return self.calibrated(self._joined(batch))
+
+    def calibrated(self, prediction_NK: np.ndarray) -> np.ndarray:
+        """Return what the joined members say as probabilities that can be trusted."""
+        return prediction_NK if self.calibration is None else self.calibration.apply(prediction_NK)
+
+    def weighed(self, prediction_NK: np.ndarray) -> np.ndarray:
+        """Return numbers of which the greatest is the answer: what metrics that judge answers are given."""
+        return prediction_NK if self.decision is None else self.decision.weighed(prediction_NK)
+
+    def _joined(self, batch: Batch) -> np.ndarray:
         fed: dict[str, Batch] = {}
         for member in self.members:
             if member.recipe not in fed:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
-        prediction_MNK: np.ndarray = np.stack([member.fitted.predict(fed[member.recipe]) for member in self.members])
+        said: dict[str, list[np.ndarray]] = {}
+        for member in self.members:
+            said.setdefault(member.name, []).append(member.predict(fed[member.recipe]))
+        prediction_MNK: np.ndarray = np.stack([np.mean(found, axis=0) for found in said.values()])
         if self.combination is None:
             only: np.ndarray = prediction_MNK[0]
             return only
-        combined: np.ndarray = self.combination.part.combine(self.combination.learned, prediction_MNK)
-        return combined
+        recipe = self.combination.recipe
+        if recipe and recipe not in fed:
+            fed[recipe] = self.recipes[recipe].apply(batch)
+        beside = fed[recipe].without_pending() if recipe else None
+        return self.combination.part.combine_rows(self.combination.learned, prediction_MNK, beside)
 
     def answer(self, prediction_NK: np.ndarray) -> np.ndarray:
-        """Return what a person asked for: the most probable class of each row as text, or the number."""
+        """Return what a person asked for: the class that is decided for each row, as text, or the number."""
         if not self.classes:
             numbers: np.ndarray = prediction_NK[:, 0]
             return numbers
-        return np.asarray(np.array(self.classes, dtype=object)[prediction_NK.argmax(axis=1)])
+        return np.asarray(np.array(self.classes, dtype=object)[self.weighed(prediction_NK).argmax(axis=1)])
 
     def answer_table(self, table: pa.Table) -> pa.Table:
         """Return `prediction`, and `probability_CLASS` for each class, for the rows of a table."""
@@ -166,11 +264,14 @@ class Model:
                     "algorithm": member.algorithm,
                     "params": member.params,
                     "recipe": member.recipe,
+                    "features": None if member.features is None else list(member.features),
                     "facts": dict(member.fitted.facts),
                 }
                 for member in self.members
             ],
             "combination": None,
+            "calibration": self.calibration and self.calibration.model_dump(mode="json"),
+            "decision": self.decision and self.decision.model_dump(mode="json"),
         }
         if self.combination:
             learned = self.combination.learned
@@ -180,6 +281,7 @@ class Model:
                 "key": self.combination.key,
                 "params": self.combination.params,
                 "values": learned.values,
+                "recipe": self.combination.recipe,
                 "models": {
                     name: {"algorithm": fit.algorithm, "params": fit.params}
                     for name, (fit, _) in learned.models.items()
@@ -199,10 +301,10 @@ class Model:
         try:
             described = json.loads(content["model.json"])
             profile = Profile.from_json(json.loads(content["profile.json"]))
-            if described["format"] != FORMAT:
+            if described["format"] not in READS:
                 raise ArtifactFault.at(
                     "model.json",
-                    f"has format {described['format']}, this version reads {FORMAT}",
+                    f"has format {described['format']}, this version reads {' and '.join(map(str, READS))}",
                     "install the version of assay that wrote it",
                 )
             recipes = {
@@ -215,6 +317,7 @@ class Model:
                     entry["params"],
                     entry["recipe"],
                     _load(entry, _under(content, f"members/{index}")),
+                    _features(entry.get("features")),
                 )
                 for index, entry in enumerate(described["members"])
             )
@@ -225,6 +328,8 @@ class Model:
                 members,
                 _combination(described["combination"], content),
                 described["card"],
+                read_calibration(described.get("calibration"), len(profile.label.classes)),
+                read_decision(described.get("decision"), len(profile.label.classes)),
             )
         except AssayError as error:
             raise error if isinstance(error, ArtifactFault) else ArtifactFault(*error.faults) from None
@@ -243,14 +348,34 @@ def _combination(entry: Json | None, content: Files) -> Combination | None:
         name: (Fit(inner["algorithm"], inner["params"], 0), _load(inner, _under(content, f"combination/{name}")))
         for name, inner in entry["models"].items()
     }
-    return Combination(entry["key"], entry["params"], Learned(entry["values"], models))
+    return Combination(entry["key"], entry["params"], Learned(entry["values"], models), entry.get("recipe", ""))
 
 
 def _load(entry: Json, files: Files) -> Fitted:
     if ":" in entry["algorithm"] or "." in entry["algorithm"]:
         _known_import(entry["algorithm"])
-    fitted: Fitted = catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]).load(files)
-    return fitted
+    return loaded(catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]), files)
+
+
+def loaded(algorithm: Algorithm, files: Files) -> Fitted:
+    """Read what a fitted algorithm gave as its files, with the steps that were learned with it.
+
+    Raises:
+        ArtifactFault: the content is not what the algorithm writes.
+    """
+    fitted = algorithm.load({name: data for name, data in files.items() if name != OWN_STEPS})
+    if OWN_STEPS not in files:
+        return fitted
+    return WithSteps(tuple(StepState(**step) for step in json.loads(files[OWN_STEPS])), fitted)
+
+
+def _features(listed: list[int] | None) -> tuple[int, ...] | None:
+    if listed is None:
+        return None
+    whole = all(type(index) is int and index >= 0 for index in listed)
+    if not listed or not whole or listed != sorted(set(listed)):
+        raise ValueError("the features of a member are not column numbers in ascending order")
+    return tuple(listed)
 
 
 def _known_import(key: str) -> None:

@@ -6,8 +6,9 @@ of other parts. Contract tests read the shelves and hold every part to what is w
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from assay.batch import Batch
 from assay.profile import ColumnSummary, Profile
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec.spaces import Space
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind, Task
@@ -23,6 +25,7 @@ Files = Mapping[str, bytes]  # relative name -> content: how anything fitted is 
 Json = dict[str, Any]
 ALL_TASKS = frozenset(Task)
 CLASSIFICATION = frozenset({Task.BINARY, Task.MULTICLASS})
+COST_ROWS, COST_FEATURES = 10_000, 20  # the table that `Algorithm.cost` speaks of
 
 
 class Part:
@@ -113,21 +116,41 @@ class Split(Part):
 
 
 class Step(Part):
-    """Changes columns: learns plain data from training rows, then applies it to any rows, in the server too."""
+    """Changes columns: learns plain data from training rows, then applies it to any rows, in the server too.
+
+    measure (a block) -> merge (blocks) -> finish (once) -> apply (any rows)
+    """
 
     takes: ClassVar[frozenset[ColumnKind]]  # kinds of columns it changes; the others pass through
+    looks_at_label: ClassVar[bool] = False  # then it, and every step after it, is learned inside each fit
+
+    def columns(self, batch: Batch) -> list[str]:
+        """Return the names of the columns it changes, told from their meaning alone; the step is left out if none."""
+        return batch.names(*self.takes)
 
     def measure(self, batch: Batch) -> Json:
         """Return what a block of training rows says, as JSON that `merge` can join."""
         return {}
 
     def merge(self, states: Sequence[Json]) -> Json:
-        """Return the state of all blocks together."""
+        """Return what all blocks say together."""
         return states[0]
+
+    def finish(self, state: Json) -> Json:
+        """Return what `apply` reads, made once from what all blocks say; JSON that is kept with the model."""
+        return state
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         """Return the changed batch; pure, row by row, never writes into its input."""
         raise NotImplementedError
+
+    def learn(self, batch: Batch, seed: int) -> tuple[Json, Batch]:
+        """Return what `apply` reads, and the training rows themselves as a model should see them.
+
+        A step that looks at the label overrides this: it must not show a row its own label.
+        """
+        state = self.finish(self.merge([self.measure(batch)]))
+        return state, self.apply(state, batch)
 
 
 class Fitted(Protocol):
@@ -151,9 +174,16 @@ class Algorithm(Part):
     wants: ClassVar[str] = "dense"  # "codes": category codes and NaN; "dense": one-hot, scaled, nothing missing
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
-    cost: ClassVar[float] = 1.0  # rough seconds for 10,000 rows x 20 features; orders the portfolio
+    cost: ClassVar[float] = 1.0  # rough seconds of one core for 10,000 rows x 20 features and two classes
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said
+    libraries: ClassVar[tuple[str, ...]] = ()  # modules to import before the first fit
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
+    weighable: ClassVar[bool] = True  # whether it learns from `Batch.weight_N`
+
+    def warm(self) -> None:
+        """Import what fitting, loading and predicting take, before a fit is timed or a model is waited for."""
+        for name in self.libraries:
+            importlib.import_module(name)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> Fitted:
         """Learn from every row of `batch` (label present, maybe weights); the same seed gives the same model."""
@@ -166,6 +196,16 @@ class Algorithm(Part):
             ArtifactFault: the content is not what this algorithm writes.
         """
         raise NotImplementedError
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return rough seconds of one core for a fit of these rows with the defaults; 0 classes are regression.
+
+        Pure and never measured at run time, since what is tried first must not depend on the machine. Parts whose time
+        does not grow with rows times features override it. Rows above `row_cap` cost nothing.
+        """
+        rows = num_rows if cls.row_cap is None else min(num_rows, cls.row_cap)
+        return cls.cost * (rows / COST_ROWS) * (num_features / COST_FEATURES)
 
     def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
         """Return the algorithm for a last fit on all rows, given what the fits on the folds settled."""
@@ -182,11 +222,18 @@ class Evidence:
     fold_N: np.ndarray
     task: Task
     metric: Metric
+    learners: tuple[tuple[str, Json], ...] = ()  # of each member: its algorithm and the settings of a fit on all rows
+    num_features: Mapping[str, int] = field(default_factory=dict)  # columns of an algorithm's matrix, if `grows`
+    columns: Mapping[str, Batch] = field(default_factory=dict)  # the same rows by `Ensemble.reads`, where one asks
 
     def rows(self, mask_N: np.ndarray) -> Evidence:
-        """Return the evidence on some rows only."""
-        return Evidence(
-            self.names, self.prediction_MNK[:, mask_N], self.y_N[mask_N], self.fold_N[mask_N], self.task, self.metric
+        """Return the evidence on some rows only, given as a mask or as positions."""
+        return replace(
+            self,
+            prediction_MNK=self.prediction_MNK[:, mask_N],
+            y_N=self.y_N[mask_N],
+            fold_N=self.fold_N[mask_N],
+            columns={reads: batch.take(mask_N) for reads, batch in self.columns.items()},
         )
 
 
@@ -207,23 +254,87 @@ class Fit:
     seed: int
 
 
-Job = Call | Fit
+@dataclass(frozen=True, eq=False)
+class Grow:
+    """A job: fit an algorithm on the training rows themselves, as a member of the ensemble; its result is a `Grown`.
+
+    Arrays of length N are about the rows of the evidence, in its order.
+    """
+
+    algorithm: str
+    params: Json
+    seed: int
+    row_n: np.ndarray | None = None  # positions of the rows to learn from, with repetition; all when None
+    feature_n: np.ndarray | None = None  # columns of the algorithm's matrix, ascending; all when None
+    weight_N: np.ndarray | None = None
+    target_N: np.ndarray | None = None  # numbers to learn in place of the label
+    name: str = ""  # on the leaderboard: the trial whose learner it is; the algorithm's key when empty
+    quiet: bool = False  # the ensemble does without the member's predictions for the rows that it knows
+
+
+Job = Call | Fit | Grow
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A member that was fitted for an ensemble: what was ordered, without its arrays, and what came of it.
+
+    The driver fills in the last fields once the generator has ended, which never sees them: nothing of what it
+    learns may depend on rows that it may not know, or on measured time.
+    """
+
+    name: str
+    algorithm: str
+    params: Json
+    features: tuple[int, ...] | None
+    prediction_NK: np.ndarray  # float32, for the rows of the evidence; none of them when the order was quiet
+    number: int = 0  # in the order in which members were asked for
+    fitted: Fitted | None = None  # sealed; only where the ensemble learned from all rows
+    judged_nK: np.ndarray | None = None  # for the fold that was left out, or else for the rows that prove the model
+    fit_s: float = 0.0
+    predict_us_per_row: float = 0.0
+    num_rows: int = 0
+
+    def without_predictions(self) -> Grown:
+        """Return it without its largest array."""
+        return replace(self, prediction_NK=np.zeros((0, self.prediction_NK.shape[1]), np.float32))
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What an ensemble learned: plain numbers, and fitted models by name."""
+    """What an ensemble learned: plain numbers, fitted models by name, and the members that it had fitted, in order."""
 
     values: Json = field(default_factory=dict)
     models: Mapping[str, tuple[Fit, Fitted]] = field(default_factory=dict)
+    grown: tuple[Grown, ...] = ()
 
 
 class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
-    It does no input or output and knows no actors. `engines/fleet.py` is its only driver: it runs the jobs of one
-    round in parallel.
+    It does no input or output and knows no actors. `engines/fleet.py` drives it in a run, the jobs of one round in
+    parallel; `engines/local_fleet.py` in one process.
+
+    One that `grows` joins no trials: its members are fitted for it on training rows (`Grow`). Its evidence is about
+    every training row that it may learn from, and has no predictions of trials: M is 0.
     """
+
+    grows: ClassVar[bool] = False  # fits new members, so it needs the training rows and not only the evidence
+    doubted: ClassVar[bool] = False  # refused when it is worse, out of fold, than the best member it was given
+
+    def learners(self, task: Task) -> Sequence[str]:
+        """Return the keys of the algorithms that its settings name as learners of members.
+
+        Raises:
+            SpecFault: one is not for the task, is not installed or cannot do what is asked of it, or its settings are
+                wrong; places are within the ensemble's own entry, such as `params.learner`.
+        """
+        return ()
+
+    @property
+    def reads(self) -> str:
+        """What it reads beside the members' predictions: columns as an algorithm `wants` them, or nothing ("")."""
+        return ""
 
     def rounds(self, evidence: Evidence, seed: int) -> Generator[Sequence[Job], Sequence[Any], Learned]:
         """Yield lists of jobs, receive the list of their results, return what was learned."""
@@ -234,8 +345,15 @@ class Ensemble(Part):
         raise NotImplementedError
 
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
-        """Return prediction_NK from the members' predictions on any rows; pure, the server runs it."""
+        """Return prediction_NK from the members' predictions on any rows; pure, the server runs it.
+
+        The members are those that `used` names, or those in `Learned.grown`; a loaded model has the values only.
+        """
         raise NotImplementedError
+
+    def combine_rows(self, learned: Learned, prediction_MNK: np.ndarray, batch: Batch | None) -> np.ndarray:
+        """Return `combine` for ensembles that also read columns: `batch` holds those that `reads` names."""
+        return self.combine(learned, prediction_MNK)
 
     def used(self, learned: Learned, num_members: int) -> list[int]:
         """Return the positions of the members that `combine` needs; it is then given only those, in order."""
@@ -247,6 +365,7 @@ class Metric(Part):
 
     greater_is_better: ClassVar[bool] = True
     best: ClassVar[float] = 1.0  # the score of a perfect prediction
+    of_decisions: ClassVar[bool] = False  # whether it judges the class that is decided, not the probabilities
 
     def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
         """Return the score; `weight_N` counts each row that often."""
@@ -259,35 +378,6 @@ class Metric(Part):
     def gain(self, score: float | np.ndarray) -> Any:
         """Return the score turned so that more is better."""
         return score if self.greater_is_better else -score
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial to run: an algorithm with settings, and whether it may be stopped after a hopeless fold."""
-
-    algorithm: str
-    params: Json
-    stoppable: bool = True
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An algorithm that a search may propose, under its key, with what may be drawn."""
-
-    key: str
-    fixed: Json
-    space: Space
-    portfolio: tuple[Json, ...]
-    cost: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a proposal: gain per finished fold (more is better); failed trials have none."""
-
-    proposal: Proposal
-    gain_F: tuple[float, ...]
-    complete: bool
 
 
 class Search(Part):

@@ -153,6 +153,7 @@ class ColumnProfile:
     high: float | None = None
     levels: tuple[str, ...] = ()  # of a category, most frequent first; ties by name
     level_counts: tuple[int, ...] = ()
+    as_text: bool = False  # a category whose many levels are words: steps may read them as text too
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from assay.workflows.settle import words
+
 
 def talk() -> Console:
     """Return the console for talk; wide where it is not a terminal, so that no line is cut."""
@@ -80,13 +82,21 @@ class Progress:
         }.get(data["ended"], "")
         return f"trial {data['trial'] + 1:>3}/{self.num_trials}  {data['name']:<28}{score}{how}"
 
+    def _searched(self, data: Mapping[str, Any]) -> str:
+        late = data["ended"].get("skipped", 0) + data["ended"].get("cut", 0)
+        return f"{late} trials were left out, the time would not have sufficed" if late else ""
+
     def _ensemble(self, data: Mapping[str, Any]) -> str:
         said = f"failed: {data['failed']}" if "failed" in data else f"{data['score']:.5f}"
         return f"ensemble       {data['name']:<28} {said}"
 
     def _refit(self, data: Mapping[str, Any]) -> str:
         count = len(data["members"])
-        return f"fitting {count} member{'s' * (count > 1)} on all training rows: {', '.join(data['members'])}"
+        how = "fitting {} on all training rows" if data["fit"] == "all_rows" else "taking up the folds' models of {}"
+        return how.format(f"{count} member{'s' * (count > 1)}") + f": {', '.join(data['members'])}"
+
+    def _settled(self, data: Mapping[str, Any]) -> str:
+        return "\n          ".join(words(data, data["metric"]))
 
     def _packed(self, data: Mapping[str, Any]) -> str:
         return "packed; a fresh process predicts the same"

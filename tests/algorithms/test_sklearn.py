@@ -192,3 +192,9 @@ def test_a_setting_out_of_bounds_says_what_sklearn_allows() -> None:
 def test_an_estimator_that_cannot_be_kept_safely_says_so_when_it_is_fitted() -> None:
     with pytest.raises(SpecFault, match="set algorithm: brute"):
         algorithm("sklearn.neighbors:KNeighborsClassifier", algorithm="kd_tree").fit(table(), seed=0)
+
+
+def test_no_class_is_impossible_because_no_neighbour_has_it() -> None:
+    x_N = np.repeat([0.0, 10.0], 50)
+    batch = from_matrix(x_N[:, None], (x_N > 5).astype(np.int64), num_classes=2)
+    assert algorithm("k_nearest_neighbours").fit(batch, seed=0).predict(batch).min() == pytest.approx(0.5 / 21)

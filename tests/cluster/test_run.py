@@ -110,7 +110,7 @@ def scores(found: assay.Result) -> list[tuple[Any, ...]]:
 
 def test_the_leaderboard_has_baseline_trials_and_ensembles_with_intervals(result: assay.Result) -> None:
     board = result.leaderboard
-    assert board["kind"].value_counts().to_dict() == {"trial": NUM_TRIALS, "ensemble": 4, "baseline": 1}
+    assert board["kind"].value_counts().to_dict() == {"trial": NUM_TRIALS, "ensemble": 6, "baseline": 1}
     assert (board["low"] <= board["score"]).all()
     assert (board["score"] <= board["high"]).all()
     assert board["score"].is_monotonic_decreasing
@@ -247,6 +247,24 @@ def test_many_classes_by_group_are_searched_combined_and_tested(home: Path, ray_
     assert found.test["log_loss"]["score"] < np.log(3)
 
 
+@pytest.fixture(scope="module")
+def deciding(home: Path, ray_cluster: None) -> assay.Result:
+    """A run with weighted classes, for the metric f1."""
+    changed: dict[str, Any] = {"metric": "f1", "class_weight": "balanced", "threshold": 0.8, "experiment": "strict"}
+    rows = table().slice(0, NUM_ROWS)
+    spec = settings(rows, search={"trials": 3}, algorithms=ALGORITHMS[:2], calibration="temperature", **changed)
+    return assay.Experiment(**spec).run(home / "storage")
+
+
+def test_the_test_judges_calibrated_probabilities_and_decided_answers(deciding: assay.Result) -> None:
+    assert deciding.json["calibration"]["method"] == "temperature"
+    assert deciding.json["decision"]["threshold"] == pytest.approx(0.8)
+    assert deciding.json["decision"] == deciding.model.card["decision"]
+    rows = deciding.model.answer_table(table())
+    positive_N = rows["probability_yes"].to_numpy() > 0.8
+    assert rows["prediction"].to_pylist() == np.where(positive_N, "yes", "no").tolist()
+
+
 @pytest.fixture
 def verb(home: Path, result: assay.Result, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verb:
     """Return a function that runs a verb with --json beside the run's storage and returns what it printed."""
@@ -271,6 +289,19 @@ def test_predict_writes_a_row_for_each_row_in_order(verb: Verb, home: Path, resu
     assert list(said.columns) == ["row", "prediction", "probability_no", "probability_yes"]
     assert said["row"].tolist() == list(range(NUM_ROWS))
     np.testing.assert_allclose(said["probability_yes"], result.model.predict(table())[:, 1], atol=1e-6)
+
+
+def test_predict_evaluate_and_pyfunc_decide_as_the_model_does(verb: Verb, home: Path, deciding: assay.Result) -> None:
+    import mlflow
+
+    verb("predict", "strict/1", "small.csv", "--out", home / "strict.parquet")
+    said, expected = pd.read_parquet(home / "strict.parquet"), deciding.model.answer_table(table()).to_pandas()
+    assert said["prediction"].tolist() == expected["prediction"].tolist()
+    mlflow.set_tracking_uri(f"sqlite:///{home / 'storage'}/mlflow.db")
+    loaded = mlflow.pyfunc.load_model("models:/strict@champion")
+    assert loaded.predict(table().to_pandas())["prediction"].tolist() == expected["prediction"].tolist()
+    right = (expected["prediction"] == table()["left"].to_pandas()).mean()
+    assert verb("evaluate", "strict/1", "small.csv")["scores"]["accuracy"]["score"] == pytest.approx(right)
 
 
 def test_evaluate_scores_the_metric_that_is_asked_for_first(verb: Verb) -> None:

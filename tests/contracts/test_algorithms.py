@@ -223,3 +223,11 @@ def test_its_cost_and_what_it_wants_are_stated(key: str) -> None:
     assert made(key).cost > 0
     assert made(key).wants in ("codes", "dense")
     assert made(key).row_cap is None or made(key).row_cap > 0
+
+
+@every_algorithm
+def test_more_rows_features_or_classes_never_cost_less(key: str) -> None:
+    cost_of = made(key).cost_of
+    assert 0 < cost_of(100, 5, 2) <= cost_of(10_000, 5, 2) <= cost_of(10_000, 100, 2) <= cost_of(10_000, 100, 30)
+    assert 0 < cost_of(100, 5, 0) <= cost_of(10_000, 5, 0)
+    assert cost_of(10_000, 20, 2) == pytest.approx(made(key).cost, rel=0.25)

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assay import catalog
-from assay.ensembles.greedy import select
+from assay.batch import Batch
+from assay.engines.fleet import Task as Order
+from assay.engines.fleet import begun, done, judged
+from assay.engines.folds import Folds
+from assay.engines.growing import Ground
+from assay.ensembles.greedy import weigh
 from assay.errors import SpecFault
-from assay.parts import Call, Ensemble, Evidence, Fit, Job, Learned
+from assay.parts import Call, Ensemble, Evidence, Fit, Grow, Job, Learned
 from assay.vocabulary import Shelf, Task
 
+tiny = runpy.run_path(str(Path(__file__).parent / "conftest.py"))["tiny"]
 NUM_MEMBERS, NUM_ROWS = 6, 150
 NUM_CLASSES = {Task.BINARY: 2, Task.MULTICLASS: 3, Task.REGRESSION: 1}
 METRIC = {Task.BINARY: "log_loss", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
@@ -33,8 +40,7 @@ def made(key: str) -> Ensemble:
 
 
 def truth(task: Task) -> np.ndarray:
-    draw = np.random.default_rng(0)
-    return draw.normal(100, 10, NUM_ROWS) if task is Task.REGRESSION else draw.integers(0, NUM_CLASSES[task], NUM_ROWS)
+    return np.array(tiny(task, "codes", num_rows=NUM_ROWS).label_N)
 
 
 def evidence(task: Task) -> Evidence:
@@ -53,41 +59,49 @@ def evidence(task: Task) -> Evidence:
     for array in (prediction_MNK, y_N, fold_N):
         array.setflags(write=False)
     names = tuple(f"member-{place:02d}" for place in range(NUM_MEMBERS))
-    return Evidence(names, prediction_MNK, y_N, fold_N, task, catalog.make(Shelf.METRICS, METRIC[task]))
+    metric = catalog.make(Shelf.METRICS, METRIC[task])
+    return Evidence(names, prediction_MNK, y_N, fold_N, task, metric, (("decision_tree", {}),) * NUM_MEMBERS)
 
 
-def done(part: Ensemble, known: Evidence, job: Job) -> Any:
-    """Do one job as an actor would."""
-    if isinstance(job, Call):
-        return job.function(known, **job.arguments)
-    batch = part.inputs(known.prediction_MNK, known.y_N)
-    return catalog.make(Shelf.ALGORITHMS, job.algorithm, job.params).fit(batch, job.seed)
-
-
-def rounds_of(key: str, task: Task) -> tuple[list[Sequence[Job]], Learned]:
-    """Drive the generator to its end; returns the jobs of each round, and what was learned."""
-    part, known = made(key), evidence(task)
-    generator, asked = part.rounds(known, seed=3), []
-    jobs = next(generator)
-    while True:
-        asked.append(jobs)
-        try:
-            jobs = generator.send([done(part, known, job) for job in jobs])
-        except StopIteration as end:
-            return asked, end.value
+def ground(task: Task) -> Ground:
+    """Return the rows that members are grown on; the same rows prove what they predict."""
+    batches = {wants: tiny(task, wants, num_rows=NUM_ROWS) for wants in ("codes", "dense")}
+    recipe_of = {key: catalog.find(Shelf.ALGORITHMS, key).wants for key in catalog.keys(Shelf.ALGORITHMS)}
+    num_features = {key: len(batches[recipe].features) for key, recipe in recipe_of.items()}
+    split = catalog.make(Shelf.SPLITS, "shuffled")
+    folds = Folds(split, evidence(task).fold_N[None], 3)
+    return Ground(batches, recipe_of, num_features, batches, truth(task), folds)
 
 
 @cache
+def rounds_of(key: str, task: Task) -> tuple[list[Sequence[Job]], Learned]:
+    """Drive the generator to its end; returns the jobs of each round, and what was learned."""
+    order, known, rows = Order(key, {}), evidence(task), ground(task)
+    (drive,), asked = begun([order], known, 3, rows), []
+    while not drive.ended:
+        asked.append(drive.jobs)
+        for index, job in enumerate(drive.jobs):
+            batch: Batch | None = rows.batch(job.algorithm) if isinstance(job, Grow) else None
+            drive.take(index, done(order, job, drive.evidence, 1, rows, batch))
+    assert isinstance(drive.outcome, Learned), drive.outcome
+    return asked, drive.outcome
+
+
 def learned(key: str, task: Task) -> Learned:
     return rounds_of(key, task)[1]
 
 
-def combined(key: str, task: Task, state: Learned | None = None) -> np.ndarray:
-    state = learned(key, task) if state is None else state
+def said(key: str, task: Task) -> np.ndarray:
+    """Return what the members predict that an ensemble joins: those it uses, or those it had grown."""
+    state = learned(key, task)
     used = made(key).used(state, NUM_MEMBERS)
-    prediction_mNK = evidence(task).prediction_MNK[used]
+    prediction_mNK = judged(state) if made(key).grows else evidence(task).prediction_MNK[used]
     prediction_mNK.setflags(write=False)
-    return made(key).combine(state, prediction_mNK)
+    return prediction_mNK
+
+
+def combined(key: str, task: Task, state: Learned | None = None) -> np.ndarray:
+    return made(key).combine(learned(key, task) if state is None else state, said(key, task))
 
 
 def digest(key: str, task: Task) -> str:
@@ -114,7 +128,7 @@ def test_the_same_seed_combines_to_the_same_bits_in_another_process(key: str, ta
 def test_rounds_ask_for_jobs_that_travel_to_an_actor(key: str, task: Task) -> None:
     asked, _ = rounds_of(key, task)
     for job in (job for jobs in asked for job in jobs):
-        assert isinstance(job, Call | Fit)
+        assert isinstance(job, Call | Fit | Grow)
         json.dumps(job.arguments if isinstance(job, Call) else job.params)
         if isinstance(job, Call):
             assert getattr(sys.modules[job.function.__module__], job.function.__name__) is job.function
@@ -142,8 +156,7 @@ def test_probabilities_are_not_negative_and_sum_to_one(key: str, task: Task) -> 
 @every_pair
 def test_combining_some_rows_gives_those_rows_of_combining_all(key: str, task: Task) -> None:
     order_n = np.random.default_rng(2).permutation(NUM_ROWS)[:31]
-    used = made(key).used(learned(key, task), NUM_MEMBERS)
-    some_nK = made(key).combine(learned(key, task), evidence(task).prediction_MNK[used][:, order_n])
+    some_nK = made(key).combine(learned(key, task), said(key, task)[:, order_n])
     np.testing.assert_allclose(some_nK, combined(key, task)[order_n], rtol=1e-6, atol=1e-7)
 
 
@@ -167,11 +180,22 @@ def test_what_it_learned_survives_json_and_files(key: str, task: Task) -> None:
 
 
 @every_pair
+def test_grown_members_predict_the_same_from_their_files(key: str, task: Task) -> None:
+    for member in learned(key, task).grown:
+        assert member.fitted is not None
+        assert member.prediction_NK.size == 0
+        batch = ground(task).batch(member.algorithm)
+        batch = batch if member.features is None else batch.of_features(member.features)
+        fitted = catalog.make(Shelf.ALGORITHMS, member.algorithm, member.params).load(member.fitted.files())
+        np.testing.assert_array_equal(fitted.predict(batch), member.judged_nK)
+
+
+@every_pair
 def test_the_order_of_members_matters_only_to_what_learned_it(key: str, task: Task) -> None:
     state = learned(key, task)
     if state.values or state.models:
         return
-    turned = made(key).combine(state, evidence(task).prediction_MNK[made(key).used(state, NUM_MEMBERS)][::-1])
+    turned = made(key).combine(state, said(key, task)[::-1])
     np.testing.assert_allclose(turned, combined(key, task), rtol=1e-5)
 
 
@@ -179,7 +203,8 @@ def test_the_order_of_members_matters_only_to_what_learned_it(key: str, task: Ta
 def test_a_combination_is_better_than_the_worst_member(key: str, task: Task) -> None:
     known = evidence(task)
     gain = known.metric.gain(known.metric.score(known.y_N, combined(key, task)))
-    worst = min(known.metric.gain(known.metric.score(known.y_N, said)) for said in known.prediction_MNK)
+    joined_MNK = said(key, task) if made(key).grows else known.prediction_MNK
+    worst = min(known.metric.gain(known.metric.score(known.y_N, one_NK)) for one_NK in joined_MNK)
     assert gain > worst
 
 
@@ -192,7 +217,7 @@ def test_an_unknown_setting_is_refused_by_name(key: str) -> None:
 @every_ensemble
 def test_a_wrong_value_names_its_setting(key: str) -> None:
     for name in made(key).Params.model_fields:
-        with pytest.raises(SpecFault, match=rf"{key}\.params\.{name}: got"):
+        with pytest.raises(SpecFault, match=rf"{key}\.params\.{name}\S*: got"):
             catalog.make(Shelf.ENSEMBLES, key, {name: [{"no": "setting"}]})
 
 
@@ -214,7 +239,8 @@ def test_greedy_leaves_out_a_member_that_only_harms() -> None:
     misled = Evidence(
         known.names, np.stack([*known.prediction_MNK[:5], liar_NK]), known.y_N, known.fold_N, known.task, known.metric
     )
-    assert select(misled, num_draws=25)[5] == 0.0
+    weights = weigh(misled, num_draws=25, bags=1, bag_fraction=1.0, start=0, by="loss", seed=0)
+    assert weights[5] == 0.0
 
 
 def test_a_hard_vote_counts_heads_and_breaks_ties_by_confidence() -> None:

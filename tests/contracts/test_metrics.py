@@ -117,3 +117,10 @@ def test_roc_auc_leaves_out_a_class_that_does_not_occur() -> None:
     y_N, prediction_NK = truth(Task.MULTICLASS), fair(Task.MULTICLASS)
     present_N = y_N != 3
     assert 0.5 < made("roc_auc").score(y_N[present_N], prediction_NK[present_N]) < 1
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if made(key).of_decisions])
+def test_a_metric_of_decisions_looks_at_the_most_probable_class_alone(key: str) -> None:
+    sure_NK = np.eye(4)[fair(Task.MULTICLASS).argmax(axis=1)]
+    expected = made(key).score(truth(Task.MULTICLASS), sure_NK)
+    assert made(key).score(truth(Task.MULTICLASS), fair(Task.MULTICLASS)) == expected

@@ -16,10 +16,12 @@ import pytest
 
 from assay import catalog
 from assay.errors import SpecFault
-from assay.parts import Candidate, Json, Outcome, Proposal, Search
+from assay.parts import Json, Search
+from assay.profile import LabelProfile, Profile
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec import PartSpec
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
-from assay.vocabulary import Shelf
+from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import candidates_for
 
 NUM_FOLDS = 3
@@ -37,6 +39,8 @@ CANDIDATES = (
     Candidate("quick", {}, {"rate": LogUniform(0.01, 10.0)}, ({"rate": 1.0},), 0.1),
     Candidate("plain", {"alpha": 2.0}, {}, ({},), 1.0),
 )
+
+PROFILE = Profile((), LabelProfile("y", Task.BINARY, ("no", "yes"), (500, 500)), 1_000)
 
 
 def made(key: str) -> Search:
@@ -109,7 +113,7 @@ def test_drawn_settings_lie_within_the_space_and_keep_what_is_fixed(key: str) ->
 @every_search
 def test_every_candidate_of_the_house_gets_valid_settings(key: str) -> None:
     for name in catalog.keys(Shelf.ALGORITHMS):
-        candidates = candidates_for([PartSpec(name=name)])
+        candidates = candidates_for([PartSpec(name=name)], PROFILE)
         for proposal in made(key).propose(candidates, [], 0, 6, seed=1):
             catalog.make(Shelf.ALGORITHMS, proposal.algorithm, proposal.params)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,7 +18,7 @@ from assay.errors import SpecFault
 from assay.parts import Json, Step
 from assay.vocabulary import MISSING_CODE, ColumnKind, Shelf
 
-NUM_ROWS, NUM_LEVELS = 90, 4
+NUM_ROWS, NUM_LEVELS, NUM_TOWNS = 90, 4, 25
 NOT_A_TIME = np.iinfo(np.int64).min
 KEYS = catalog.keys(Shelf.STEPS)
 every_step = pytest.mark.parametrize("key", KEYS)
@@ -37,15 +38,23 @@ def raw() -> Batch:
     missing_N[:3] = True
     number_N = np.where(missing_N | (np.arange(NUM_ROWS) < 30), np.nan, draw.normal(50, 9, NUM_ROWS))
     pair_ND = np.where(missing_N[:, None], np.nan, draw.normal(size=(NUM_ROWS, 2)))
+    tail_N = np.where(missing_N, np.nan, np.exp(draw.normal(0, 2, NUM_ROWS)))
     flag_N = np.where(missing_N, np.nan, draw.integers(0, 2, NUM_ROWS)).astype(np.float64)
     code_N = np.where(missing_N, MISSING_CODE, draw.integers(0, NUM_LEVELS, NUM_ROWS)).astype(np.int32)
     time_N = np.where(missing_N, NOT_A_TIME, draw.integers(-(10**16), 10**16, NUM_ROWS))
     words = np.array(["good film", "a bad film indeed", "", "ünïcode ☃"], dtype=object)
+    town_N = np.where(missing_N, MISSING_CODE, draw.integers(0, NUM_TOWNS, NUM_ROWS)).astype(np.int32)
+    name_N = np.array(
+        [*(f"{['old', 'new', 'north'][place % 3]} town {place}" for place in range(NUM_TOWNS)), ""], object
+    )
     kinds = {
         "n": (number_N, Column(ColumnKind.NUMERIC)),
         "pair": (pair_ND, Column(ColumnKind.NUMERIC, features=("left", "right"))),
+        "tail": (tail_N, Column(ColumnKind.NUMERIC)),
         "flag": (flag_N, Column(ColumnKind.BOOLEAN)),
         "plan": (code_N, Column(ColumnKind.CATEGORY, NUM_LEVELS)),
+        "town": (town_N, Column(ColumnKind.CATEGORY, NUM_TOWNS)),
+        "town as text": (name_N[town_N], Column(ColumnKind.TEXT, view_of="town")),
         "sold": (time_N, Column(ColumnKind.DATETIME)),
         "said": (words[draw.integers(0, 4, NUM_ROWS)], Column(ColumnKind.TEXT)),
     }
@@ -57,7 +66,7 @@ def raw() -> Batch:
 
 
 def learned(key: str) -> Json:
-    return made(key).merge([made(key).measure(raw())])
+    return made(key).finish(made(key).merge([made(key).measure(raw())]))
 
 
 def applied(key: str, batch: Batch | None = None) -> Batch:
@@ -102,7 +111,7 @@ def test_it_gives_the_same_bits_in_another_process(key: str) -> None:
 @pytest.mark.parametrize("cuts", [[30], [1, 30, 31], [30, 60, 61]])
 def test_measuring_blocks_and_merging_equals_measuring_all(key: str, cuts: list[int]) -> None:
     blocks = [raw().take(index_n) for index_n in np.split(np.arange(NUM_ROWS), cuts)]
-    merged = made(key).merge([made(key).measure(block) for block in blocks])
+    merged = made(key).finish(made(key).merge([made(key).measure(block) for block in blocks]))
     same(made(key).apply(merged, raw()), applied(key), tolerance=1e-6)
 
 
@@ -112,12 +121,13 @@ def test_states_of_blocks_merge_in_any_grouping(key: str) -> None:
     one, two, three = (step.measure(raw().take(index_n)) for index_n in np.split(np.arange(NUM_ROWS), [30, 55]))
     left = step.merge([step.merge([one, two]), three])
     right = step.merge([one, step.merge([two, three])])
-    same(step.apply(left, raw()), step.apply(right, raw()), tolerance=1e-6)
+    same(step.apply(step.finish(left), raw()), step.apply(step.finish(right), raw()), tolerance=1e-6)
 
 
 @every_step
 def test_what_it_learned_survives_json(key: str) -> None:
-    state = json.loads(json.dumps(learned(key), allow_nan=False))
+    measured = json.loads(json.dumps(made(key).measure(raw()), allow_nan=False))
+    state = json.loads(json.dumps(made(key).finish(measured), allow_nan=False))
     same(made(key).apply(state, raw()), applied(key))
 
 
@@ -136,7 +146,7 @@ def test_applying_to_no_rows_gives_no_rows(key: str) -> None:
 @every_step
 def test_applying_leaves_its_input_as_it_was(key: str) -> None:
     batch = raw()  # read-only: writing into it raises
-    made(key).apply(made(key).merge([made(key).measure(batch)]), batch)
+    made(key).learn(batch, seed=0)
     same(batch, raw())
 
 
@@ -144,7 +154,7 @@ def test_applying_leaves_its_input_as_it_was(key: str) -> None:
 def test_other_columns_rows_and_label_pass_through(key: str) -> None:
     batch, found = raw(), applied(key)
     for name, column in batch.meaning.items():
-        if column.kind not in made(key).takes:
+        if name not in made(key).columns(batch):
             assert found.meaning[name] == column
             np.testing.assert_array_equal(found.columns[name], batch.columns[name])
     np.testing.assert_array_equal(found.row_N, batch.row_N)
@@ -167,6 +177,36 @@ def test_a_level_unseen_in_training_leaves_the_other_rows_as_they_were(key: str)
     found = applied(key, raw().with_columns({"plan": code_N}, {}))
     others_n = np.delete(np.arange(NUM_ROWS), 7)
     same(found.take(others_n), applied(key).take(others_n))
+
+
+@every_step
+def test_which_columns_it_changes_is_told_without_looking_at_a_value(key: str) -> None:
+    nothing = raw().take(np.zeros(0, int))
+    assert made(key).columns(replace(nothing, y_N=None)) == made(key).columns(raw())
+
+
+@every_step
+def test_it_looks_at_the_label_only_if_it_says_so(key: str) -> None:
+    mirrored = replace(raw(), y_N=1 - raw().label_N)
+    assert made(key).looks_at_label == (made(key).measure(mirrored) != made(key).measure(raw()))
+
+
+@every_step
+def test_learning_gives_what_apply_reads_and_the_rows_in_the_same_columns(key: str) -> None:
+    state, changed = made(key).learn(raw(), seed=0)
+    assert json.dumps(state) == json.dumps(learned(key))
+    assert changed.meaning == applied(key).meaning
+    if not made(key).looks_at_label:
+        same(changed, applied(key))
+
+
+@every_step
+def test_one_row_without_a_single_value_is_changed_like_any_other(key: str) -> None:
+    empty = {"n": np.nan, "tail": np.nan, "flag": np.nan, "plan": MISSING_CODE, "town": NUM_TOWNS, "sold": NOT_A_TIME}
+    columns = {name: np.array([value], raw().columns[name].dtype) for name, value in empty.items()}
+    texts = {name: np.array([""], object) for name in ("said", "town as text")}
+    row = raw().take(np.array([0])).with_columns({**columns, **texts}, {})
+    assert applied(key, row).meaning == applied(key).meaning
 
 
 @every_step

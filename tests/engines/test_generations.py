@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from assay import catalog
-from assay.engines.generations import Generations, Plan, TrialRecord, fold_file, is_hopeless
+from assay.engines.budget import Budget
+from assay.engines.folds import Folds
+from assay.engines.generations import Generations, Plan, TrialRecord, fold_file, is_hopeless, not_fitted
 from assay.engines.trial import FoldResult
-from assay.parts import Candidate
+from assay.proposals import Candidate
 from assay.spec.spaces import LogUniform, Uniform
 from assay.store.runs import Run
 from assay.vocabulary import Shelf
@@ -23,29 +26,30 @@ CANDIDATES = (
 )
 
 
-def plan(num_trials: int = NUM_TRIALS, time_budget_s: float | None = None) -> Plan:
+def plan(num_trials: int = NUM_TRIALS, skip: Sequence[int] = (), **expected_s: float) -> Plan:
     return Plan(
         CANDIDATES,
         {"ridge": "dense", "lightgbm": "codes"},
         catalog.make(Shelf.SEARCHES, "auto"),
         catalog.make(Shelf.METRICS, "r2"),
-        catalog.make(Shelf.SPLITS, "shuffled"),
-        np.arange(30) % NUM_FOLDS,
-        NUM_FOLDS,
+        Folds(catalog.make(Shelf.SPLITS, "shuffled"), np.arange(30)[None] % NUM_FOLDS, NUM_FOLDS),
         num_trials,
         GENERATION,
-        time_budget_s,
         threads=1,
         seed=11,
+        skip=frozenset(skip),
+        expected_s=expected_s,
     )
 
 
-def begin(run: Run, asked: Plan | None = None, told: list[tuple[str, Any]] | None = None) -> Generations:
+def begin(
+    run: Run, asked: Plan | None = None, told: list[tuple[str, Any]] | None = None, budget: Budget | None = None
+) -> Generations:
     def tell(type: str, data: Any) -> None:
         if told is not None:
             told.append((type, data))
 
-    return Generations(asked or plan(), run, tell)
+    return Generations(asked or plan(), run, tell, budget)
 
 
 def gain_of(record: TrialRecord, fold: int) -> float:
@@ -161,18 +165,52 @@ def test_a_fold_that_is_told_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_no_trial_is_handed_out_when_the_time_is_spent(tmp_path: Path) -> None:
-    generations = begin(Run(tmp_path), plan(time_budget_s=1e-9))
+    generations = begin(Run(tmp_path), budget=Budget(total_s=1e-9))
     assert generations.take() is None
     assert generations.done
 
 
-def test_after_a_time_budget_the_longest_ended_beginning_counts(tmp_path: Path) -> None:
+def stopped_clock(total_s: float) -> Budget:
+    return Budget(total_s, started=0.0, clock=lambda: 0.0)
+
+
+def test_trials_that_ended_count_and_those_cut_before_them_are_told(tmp_path: Path) -> None:
     generations = begin(Run(tmp_path))
     for record in [generations.take() for _ in range(6)]:
         if record.number != 3:
             fit(generations, record)
-    assert [record.number for record in generations.finish()] == [0, 1, 2]
-    assert generations.records[3].ended == "cut"
+    counted = generations.finish()
+    assert [record.number for record in counted] == list(range(6))
+    assert not_fitted(counted) == [3]
+
+
+def test_a_trial_that_would_not_end_in_time_is_skipped_and_cheaper_ones_go_on(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path), plan(ridge=0.1, lightgbm=100.0), budget=stopped_clock(60.0))
+    fitted = drive(generations, slots=2)
+    assert {proposal.algorithm for _, proposal, ended, _ in fitted if ended == "skipped"} == {"lightgbm"}
+    assert {proposal.algorithm for _, proposal, ended, _ in fitted if ended != "skipped"} == {"ridge"}
+
+
+def test_what_a_fit_takes_corrects_what_was_expected_of_it(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path), plan(ridge=0.001, lightgbm=0.001), budget=stopped_clock(1e6))
+    fit(generations, generations.take())  # folds of 0.1 s
+    assert 0.05 < generations.costs.fit_s("ridge") < 0.2
+    assert 0.05 < generations.costs.fit_s("lightgbm") < 0.2
+
+
+def test_time_is_kept_for_fitting_the_best_trials_once_more(tmp_path: Path) -> None:
+    generations = begin(Run(tmp_path), budget=stopped_clock(60.0))
+    before_s = generations.left_s
+    fit(generations, generations.take())
+    assert generations.left_s < before_s
+
+
+def test_trials_and_skips_that_were_told_replay_the_same_search(tmp_path: Path) -> None:
+    asked = plan(ridge=0.1, lightgbm=100.0)
+    timed = begin(Run(tmp_path / "timed"), asked, budget=stopped_clock(60.0))
+    expected = drive(timed, slots=3)
+    again = plan(num_trials=len(expected), skip=not_fitted(timed.records[: len(expected)]))
+    assert drive(begin(Run(tmp_path / "again"), again), slots=2) == expected
 
 
 def test_the_number_of_trials_that_counted_replays_the_same_search(tmp_path: Path) -> None:

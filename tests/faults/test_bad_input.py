@@ -199,7 +199,10 @@ def test_a_file_that_is_not_what_its_name_says_is_named(
     ("line", "expected"),
     [
         ("trails: 3", "{file}:5:1 trails: unknown key 'trails'. Fix: "),
-        ("split: {folds: many}", "{file}:5:9 split.folds: got text 'many', expected a whole number. Fix: use 5"),
+        (
+            "split: {folds: many}",
+            "{file}:5:9 split.folds: got text 'many', expected 'auto' or a whole number. Fix: use \"auto\"",
+        ),
         (
             "metric: roc_acu",
             "{file}:5:1 metric: no part named 'roc_acu' on the shelf metrics. Fix: did you mean 'roc_auc'?",

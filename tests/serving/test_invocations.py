@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 
+from assay.decision import Decision, Temperature
+from assay.model import Model
+from assay.store import artifact
+
+DATATYPES = {"age": "FP64", "city": "BYTES", "member": "BOOL", "joined": "BYTES", "note": "BYTES"}
 JSON = {"content-type": "application/json"}
 CSV = {"content-type": "text/csv"}
 
@@ -136,3 +144,25 @@ def test_another_content_type_is_415(mixed: Any, kind: str) -> None:
 @pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
 def test_mlflow_finds_its_health_routes(mixed: Any, path: str) -> None:
     assert mixed.get(path).status_code == 200
+
+
+def test_a_calibrated_model_with_a_threshold_answers_over_both_protocols_as_in_a_file(
+    mixed_model: Model, tmp_path: Path, open_app: Any, row: dict[str, Any]
+) -> None:
+    """`over` is the probable class of the row, and not probable enough."""
+    calibration = Temperature(slope=0.2, bias=(0.0, 0.0), floor=1e-6)
+    strict = replace(mixed_model, calibration=calibration, decision=Decision(weights=(0.01, 0.99)))
+    artifact.pack(tmp_path / "model", strict)
+    (expected,) = strict.answer_table(pa.Table.from_pylist([row])).to_pylist()
+    app = open_app(tmp_path / "model")
+    (record,) = app.post("/invocations", json={"dataframe_records": [row]}).json()["predictions"]
+    assert record == expected
+    assert (record["prediction"], record["probability_over"] > 0.5) == ("under", True)
+    output = {tensor["name"]: tensor["data"] for tensor in infer(app, row)}
+    assert output["prediction"] == ["under"]
+    assert output["probability"] == [expected["probability_over"], expected["probability_under"]]
+
+
+def infer(app: Any, row: dict[str, Any]) -> Any:
+    inputs = [{"name": name, "shape": [1], "datatype": DATATYPES[name], "data": [value]} for name, value in row.items()]
+    return app.post("/v2/models/m/infer", json={"inputs": inputs}).json()["outputs"]

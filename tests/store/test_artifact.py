@@ -13,7 +13,7 @@ from assay.errors import ArtifactFault
 from assay.model import Model
 from assay.store import artifact
 from assay.store.artifact import MANIFEST, Artifact
-from assay.store.verify import verify
+from assay.store.verify import Prover
 
 
 def edit(packed: Artifact, change: Callable[[dict[str, object]], object]) -> None:
@@ -129,16 +129,17 @@ def test_a_folder_without_a_manifest_says_what_to_give(tmp_path: Path) -> None:
 
 
 def test_a_fresh_process_predicts_the_same(packed: Artifact, model: Model, table: pa.Table) -> None:
-    verify(packed.folder, table, model.predict(table))
+    with Prover() as prover:
+        prover.verify(packed.folder, table, model.predict(table))
 
 
 def test_a_fresh_process_that_predicts_otherwise_is_a_fault(packed: Artifact, model: Model, table: pa.Table) -> None:
     expected_NK = model.predict(table.slice(0, 5)) + np.eye(5)[:, [3, 4]] * 1e-9
     with pytest.raises(ArtifactFault, match="row 3 gives"):
-        verify(packed.folder, table.slice(0, 5), expected_NK)
+        Prover().verify(packed.folder, table.slice(0, 5), expected_NK)
 
 
 def test_an_artifact_that_a_fresh_process_refuses_is_a_fault(packed: Artifact, table: pa.Table) -> None:
     (packed.folder / "report.html").unlink()
     with pytest.raises(ArtifactFault, match=r"does not load in a fresh process: .*report\.html"):
-        verify(packed.folder, table, np.zeros((60, 2)))
+        Prover().verify(packed.folder, table, np.zeros((60, 2)))

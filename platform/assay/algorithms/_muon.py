@@ -42,8 +42,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """Return the matrix with its singular values moved to between about 0.7 and 1.2, its singular vectors kept.
 
     Example:
-        >>> lengths = torch.linalg.svdvals(orthogonal(torch.diag(torch.tensor([9.0, 4.0, 1.0]))))
-        >>> bool(lengths.min() > 0.6 and lengths.max() < 1.3)
+        >>> value_D = torch.linalg.svdvals(orthogonal(torch.diag(torch.tensor([9.0, 4.0, 1.0]))))
+        >>> bool(((value_D > 0.6) & (value_D < 1.3)).all())
         True
     """
     tall = matrix.shape[0] > matrix.shape[1]

@@ -6,6 +6,7 @@ Which types a file may ask for is written in our classes (`makes`, `trusted`), n
 
 from __future__ import annotations
 
+import importlib
 import json
 import struct
 import warnings
@@ -34,7 +35,11 @@ class SklearnAlgorithm(Algorithm):
 
     makes: ClassVar[tuple[str, ...]]  # class names that `estimator` may return
     trusted: ClassVar[tuple[str, ...]] = ()  # every type of scikit-learn that its files hold
-    weighable: ClassVar[bool] = True  # whether it can learn from weighted rows
+
+    def warm(self) -> None:
+        """Import scikit-learn and skops."""
+        importlib.import_module("sklearn.ensemble")  # and with it most of what the others need
+        skops_io()
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the unfitted estimator for this batch."""

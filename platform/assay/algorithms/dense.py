@@ -12,7 +12,7 @@ from pydantic import Field
 
 from assay.algorithms._inner import inner_rows
 from assay.batch import Batch
-from assay.parts import Algorithm, Files
+from assay.parts import COST_FEATURES, Algorithm, Files
 from assay.seeds import child
 from assay.spec.spaces import Choice, LogUniform, Uniform
 from assay.spec.strict import Strict
@@ -83,6 +83,17 @@ class Dense(Algorithm):
         {"num_members": 8, "num_bins": 48, "num_epochs": 40, "learning_rate": 2e-3},  # 2 to 6 times; labels with jumps
     )
     cost = 3.0
+    libraries = ("assay.algorithms._network",)
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return seconds: up to some 25,000 rows there are about as many steps, beyond them more; few rows take less."""
+        batch_size = cls.Params().batch_size
+        per_pass = max(8.0, num_rows / batch_size)
+        least, most = USUAL_EPOCHS
+        num_steps = max(least * per_pass, min(USUAL_STEPS, most * per_pass))
+        step = (0.8 + 0.2 * num_features / COST_FEATURES) * (1 + 0.001 * num_classes)
+        return cls.cost * num_steps / USUAL_STEPS * step * (0.5 + 0.5 * min(1.0, num_rows / (8 * batch_size)))
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedDense:
         """Learn from `batch`; the weights kept are those of the best pass on an inner slice of its rows.

@@ -23,7 +23,7 @@ class ExtraTrees(Forest):
     """
 
     cost = 0.9
-    portfolio = ({}, {"max_features": 0.8, "min_samples_leaf": 2})
+    portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 1}, {"min_samples_leaf": 5})
     makes = ("ExtraTreesClassifier", "ExtraTreesRegressor")
     trusted = (
         TREE,

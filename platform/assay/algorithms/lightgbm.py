@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from assay.algorithms._inner import inner_rows
+from assay.algorithms._boosted import Boosted
 from assay.algorithms._lightgbm_text import checked, trimmed
 from assay.batch import Batch
 from assay.errors import ArtifactFault
-from assay.parts import Algorithm, Files
+from assay.parts import Files
 from assay.spec.spaces import Choice, Integer, LogUniform, Uniform
-from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind
 
 MODEL = "model.txt"
-UNJUDGED_TREES = 100  # trees when there are too few rows to find out
 
 
-class LightGBM(Algorithm):
+class LightGBM(Boosted):
     """Trees grown one after another, each on what the ones before got wrong, leaf by leaf on binned features.
 
     The number of trees is found on an inner slice of the rows given; `facts["num_trees"]` says it.
@@ -36,15 +34,13 @@ class LightGBM(Algorithm):
         [0, 1]
     """
 
-    class Params(Strict):
+    class Params(Boosted.Params):
         """Settings of the booster; names are LightGBM's where it has one."""
 
-        num_trees: int = Field(2_000, ge=1, le=100_000, description="trees of each class at most")
-        learning_rate: float = Field(0.05, gt=0, le=1, description="share of each tree that is added; smaller is finer")
         num_leaves: int = Field(31, ge=2, le=4_096, description="leaves of a tree at most")
-        min_child_samples: int = Field(20, ge=1, le=100_000, description="training rows in a leaf at least")
-        feature_fraction: float = Field(0.8, gt=0, le=1, description="share of the features that each tree may use")
-        bagging_fraction: float = Field(1.0, gt=0, le=1, description="share of the rows that each tree learns from")
+        min_child_samples: int = Field(10, ge=1, le=100_000, description="training rows in a leaf at least")
+        feature_fraction: float = Field(0.6, gt=0, le=1, description="share of the features that each tree may use")
+        bagging_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows that each tree learns from")
         lambda_l1: float = Field(0.0, ge=0, le=1e6, description="penalty on the size of leaf values")
         lambda_l2: float = Field(1.0, ge=0, le=1e6, description="penalty on the square of leaf values")
         max_bin: int = Field(255, ge=3, le=4_095, description="steps into which a feature is cut")
@@ -54,12 +50,7 @@ class LightGBM(Algorithm):
         native_levels: int = Field(
             0, ge=0, le=10_000, description="categories up to this many levels are split as sets, others as numbers"
         )
-        early_stopping_rounds: int = Field(
-            50, ge=0, le=10_000, description="trees without gain on the inner slice before it stops; 0 grows all"
-        )
-        inner_fraction: float = Field(0.1, gt=0, le=0.5, description="share of the rows in the inner slice")
 
-    wants: ClassVar[str] = "codes"
     space = {
         "learning_rate": LogUniform(0.01, 0.2),
         "num_leaves": Integer(4, 256, log=True),
@@ -73,46 +64,37 @@ class LightGBM(Algorithm):
     }
     portfolio = (
         {},
-        {"learning_rate": 0.1, "num_leaves": 8, "feature_fraction": 0.4},
         {
-            "learning_rate": 0.03,
-            "feature_fraction": 0.5,
-            "num_leaves": 63,
-            "bagging_fraction": 0.8,
-            "min_child_samples": 10,
+            "extra_trees": True,
+            "num_leaves": 64,
+            "min_child_samples": 2,
+            "feature_fraction": 1.0,
+            "bagging_fraction": 1.0,
         },
-        {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_child_samples": 5},
+        {"learning_rate": 0.03, "num_leaves": 128, "min_child_samples": 5},
+        {"num_leaves": 8, "feature_fraction": 0.4},
+        {"min_child_samples": 20, "feature_fraction": 0.8, "bagging_fraction": 1.0},
+        {"learning_rate": 0.03, "num_leaves": 6, "feature_fraction": 0.4, "min_child_samples": 20, "lambda_l2": 10.0},
     )
-    cost = 0.7
+    cost = 0.9
+    libraries = ("lightgbm",)
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedLightGBM:
         """Learn from `batch`; an inner slice of its rows decides when to stop, unless that is off."""
         import lightgbm
 
-        x_NF, y_N = batch.matrix(), batch.label_N
-        inner_N = self._inner(y_N, seed)
+        x_NF = batch.matrix()
+        inner_N = self.inner(batch, seed)
         learning = self._dataset(batch, x_NF, ~inner_N, None)
-        settings = self._settings(batch.num_classes, seed, threads)
+        chosen = self.paced(batch.num_classes)
+        settings = self._settings(chosen, batch.num_classes, seed, threads)
         if not inner_N.any():
-            num_trees = min(self.params.num_trees, UNJUDGED_TREES) if self.params.early_stopping_rounds else None
-            booster = lightgbm.train(settings, learning, num_trees or self.params.num_trees)
+            booster = lightgbm.train(settings, learning, self.unjudged_trees)
             return FittedLightGBM(booster, batch.num_classes, {"num_trees": float(booster.current_iteration())})
         judging = self._dataset(batch, x_NF, inner_N, learning)
-        stop = lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
+        stop = lightgbm.early_stopping(chosen.early_stopping_rounds, verbose=False)
         booster = lightgbm.train(settings, learning, self.params.num_trees, [judging], callbacks=[stop])
         return FittedLightGBM(booster, batch.num_classes, {"num_trees": float(booster.best_iteration)})
-
-    def settled(self, facts: Sequence[Mapping[str, float]]) -> Algorithm:
-        """Return it without early stopping, for as many trees as the folds found, and more for more rows.
-
-        The last fit also learns from the inner slice. A booster that sees 1 / (1 - inner_fraction) times the rows
-        bears about that many more trees before it starts to learn by heart.
-        """
-        found = [fact["num_trees"] for fact in facts if "num_trees" in fact]
-        if not found or not self.params.early_stopping_rounds:
-            return self
-        num_trees = round(float(np.mean(found)) / (1 - self.params.inner_fraction))
-        return LightGBM(self.params.model_copy(update={"num_trees": max(1, num_trees), "early_stopping_rounds": 0}))
 
     def load(self, files: Files) -> FittedLightGBM:
         """Read a model text, checked before LightGBM sees it.
@@ -130,11 +112,6 @@ class LightGBM(Algorithm):
         except lightgbm.basic.LightGBMError as error:
             raise ArtifactFault.at(MODEL, f"is refused by LightGBM ({error})") from None
         return FittedLightGBM(booster, model.num_classes, {"num_trees": float(model.num_trees)})
-
-    def _inner(self, y_N: np.ndarray, seed: int) -> np.ndarray:
-        if not self.params.early_stopping_rounds:
-            return np.zeros(len(y_N), bool)
-        return inner_rows(y_N, self.params.inner_fraction, seed)
 
     def _dataset(self, batch: Batch, x_NF: np.ndarray, mask_N: np.ndarray, reference: Any) -> Any:
         import lightgbm
@@ -157,13 +134,11 @@ class LightGBM(Algorithm):
             if feature.kind is ColumnKind.CATEGORY and 2 < feature.num_levels <= self.params.native_levels
         ]
 
-    def _settings(self, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
-        chosen = self.params.model_dump(
-            exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction"}
-        )
+    def _settings(self, chosen: Params, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
+        theirs = chosen.model_dump(exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction"})
         objective = {0: "regression", 2: "binary"}.get(num_classes, "multiclass")
         return {
-            **chosen,
+            **theirs,
             "objective": objective,
             **({"num_class": num_classes} if objective == "multiclass" else {}),
             "bagging_freq": int(self.params.bagging_fraction < 1),

@@ -35,9 +35,14 @@ class LogisticRegression(SklearnAlgorithm):
     tasks = CLASSIFICATION
     cost = 0.02
     space = {"C": LogUniform(1e-3, 1e2)}
-    portfolio = ({}, {"C": 0.05})
+    portfolio = ({}, {"C": 0.1})
     makes = ("LogisticRegression",)
     trusted = ("sklearn.linear_model._logistic.LogisticRegression",)
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return seconds: each class beyond two has its own weights."""
+        return super().cost_of(num_rows, num_features, num_classes) * max(1.0, num_classes / 2)
 
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the regression."""

@@ -22,8 +22,8 @@ class RandomForest(Forest):
         (40, 1)
     """
 
-    cost = 2.5
-    portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5})
+    cost = 2.8
+    portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 5}, {"max_features": 0.3, "min_samples_leaf": 1})
     makes = ("RandomForestClassifier", "RandomForestRegressor")
     trusted = (
         TREE,

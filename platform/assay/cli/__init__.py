@@ -24,6 +24,7 @@ for verb in (
     runs.run,
     runs.resume,
     runs.leaderboard,
+    runs.ensemble,
     models.predict,
     models.evaluate,
     models.list_models,

@@ -49,14 +49,15 @@ def _settings(part: Any) -> list[dict[str, str]]:
 
 def render(
     file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    preset: options.Preset = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print FILE with every default filled in."""
+    """Print FILE with its preset and every default filled in."""
     from assay.cli import show
     from assay.spec.rendering import plain, render
     from assay.workflows.checking import read_experiment
 
-    experiment = read_experiment(file)
+    experiment = read_experiment(file, preset)
     if as_json:
         show.print_json(plain(experiment))
     else:

@@ -12,5 +12,8 @@ Storage = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join.", envvar="RAY_ADDRESS")]
+Preset = Annotated[
+    str | None, typer.Option(help="fast, balanced or best, instead of preset; what FILE says itself still wins.")
+]
 Format = Annotated[str | None, typer.Option("--format", help="csv or parquet, when the ending does not tell.")]
 TrackingUri = Annotated[str | None, typer.Option(help="MLflow server.", envvar="MLFLOW_TRACKING_URI")]

@@ -1,4 +1,4 @@
-"""Verbs about experiments and runs: init, plan, run, resume, leaderboard."""
+"""Verbs about experiments and runs: init, plan, run, resume, leaderboard, ensemble."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def init(
     label: Annotated[str, typer.Option(help="Column to predict.")],
     out: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml after the data when left out.")] = None,
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+    preset: Annotated[str, typer.Option(help="fast, balanced or best.")] = "balanced",
     format_: options.Format = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -26,7 +27,7 @@ def init(
     from assay.store.files import write_file
     from assay.workflows.propose import initial
 
-    name, text = initial(data, label, format_)
+    name, text = initial(data, label, format_, preset)
     target = out or Path(f"{name}.yaml")
     if target.exists() and not force:
         raise SpecFault.at(str(target), "is there already", "choose another name with --out, or add --force")
@@ -42,6 +43,7 @@ def init(
 
 def plan(
     file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    preset: options.Preset = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say what a run of FILE would do; starts nothing."""
@@ -50,7 +52,7 @@ def plan(
     from assay.workflows.checking import read_experiment
     from assay.workflows.propose import planned
 
-    found = planned(read_experiment(file))
+    found = planned(read_experiment(file, preset))
     if as_json:
         show.print_json(found)
     else:
@@ -62,6 +64,7 @@ def run(
     trials: Annotated[int | None, typer.Option(min=1, help="Instead of search.trials.")] = None,
     time_budget_s: Annotated[float | None, typer.Option(min=0.1, help="Instead of search.time_budget_s.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of seed.")] = None,
+    preset: options.Preset = None,
     address: options.Address = None,
     storage: options.Storage = None,
     as_json: options.AsJson = False,
@@ -70,7 +73,7 @@ def run(
     from assay.workflows.checking import read_experiment
     from assay.workflows.run import start
 
-    experiment = read_experiment(file)
+    experiment = read_experiment(file, preset)
     search = {
         name: value for name, value in (("trials", trials), ("time_budget_s", time_budget_s)) if value is not None
     }
@@ -113,12 +116,15 @@ def _tell(work: Any, storage: Path | None, as_json: bool) -> None:
 
 def _print(result: dict[str, Any]) -> None:
     from assay.cli import show
+    from assay.workflows.settle import words
 
     show.leaderboard(result)
     if result["test"]:
         typer.echo()
         show.test_scores(result["test"], result["test_rows"])
     model = result["model"]
+    for line in words(result, result["metric"]):
+        typer.echo(line)
     typer.echo()
     ended = f"model {model}" if model else f"not registered; next: assay resume {result['run']}"
     typer.echo(f"{ended}: {result['winner']}, {result['wall_s']:.0f} s")
@@ -144,3 +150,26 @@ def leaderboard(
         show.print_json(result)
     else:
         _print(result)
+
+
+def ensemble(
+    try_: Annotated[
+        Path, typer.Option("--try", help="YAML list of ensembles, as under `ensembles` in an experiment file.")
+    ],
+    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    storage: options.Storage = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score ensembles on the out-of-fold predictions of RUN; fits no member again and does not start Ray."""
+    from assay.cli import show
+    from assay.store.runs import Storage
+    from assay.workflows.ensembling import try_ensembles
+
+    with show.stdout_is_for_data():
+        found = try_ensembles(Storage(storage).open_run(run), try_)
+    if as_json:
+        show.print_json(found)
+    else:
+        show.leaderboard(found)
+    for name, reason in found["failed"].items():
+        typer.echo(f"{name} failed: {reason}", err=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from assay.evaluation.diversity import in_words
 
 
 def stdout_is_for_data() -> AbstractContextManager[Any]:
@@ -68,10 +71,14 @@ def leaderboard(result: Mapping[str, Any]) -> None:
         )
     columns = ["name", "kind", metric, "95 % interval", "ties", "fit s", "µs/row", ""]
     print_table(columns, rows, title=f"Leaderboard of {result['run']} (out of fold)")
+    told = in_words(result["diversity"]) if result.get("diversity") else ""  # older runs have none
+    if told:
+        out().print(f"Diversity: {told}")
 
 
 def _members(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    counted = [f"{name} x {count}" if count > 1 else name for name, count in Counter(names).items()]
+    shown = ", ".join(counted[:3]) + (", …" if len(counted) > 3 else "")
     return f"{len(names)} members: {shown}" if names else ""
 
 

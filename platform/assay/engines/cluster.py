@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ QUIET = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
 }
+MEANWHILE = ("pandas", "pyarrow.parquet", "sklearn.metrics", "sklearn.linear_model", "optuna")
+AFTERWARDS = ("ray.data", "ray.tune")
 LOGGERS = ("ray", "ray.data", "ray.data._internal", "ray.serve", "ray.train", "ray.tune")
 
 
@@ -51,12 +55,28 @@ def connect(address: str | None = None, cpus: int | None = None) -> int:
     """
     set_environment()
     if not is_connected():
+        connected = threading.Event()
+        threading.Thread(target=_import_meanwhile, args=(connected,), daemon=True).start()
         joining = not is_local(address)
         if "ray" not in sys.modules:  # Ray reads token settings once; changed later, it would lock itself out
             _choose_token(joining)
         _start((address or os.environ["RAY_ADDRESS"]) if joining else None, cpus)
+        connected.set()
     _quieten()
     return num_cpus()
+
+
+def _import_meanwhile(connected: threading.Event) -> None:
+    """Import what a run needs in the seconds that Ray takes to start, most of which are waiting.
+
+    What is Ray's own comes after: Ray imports parts of it as it starts, and of a circle of imports two threads would
+    see half each.
+    """
+    for name in MEANWHILE:
+        importlib.import_module(name)
+    if connected.wait(timeout=60):
+        for name in AFTERWARDS:
+            importlib.import_module(name)
 
 
 def num_cpus() -> int:

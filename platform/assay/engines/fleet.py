@@ -1,24 +1,29 @@
-"""The only driver of ensembles: runs the jobs that their generators ask for, in parallel actors.
+"""The driver of ensembles in a run: does the jobs that their generators ask for, in parallel actors.
 
 Many generators advance at once; whichever has its round's results takes its next step. Actors hold nothing but views
-into the object store, so any of them can do any job.
+into the object store, so any of them can do any job. Nothing is written: a run that is taken up learns its ensembles
+and grows their members again, to the same bits.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from assay import catalog
 from assay.batch import Batch
+from assay.engines.growing import Ground, grow
+from assay.engines.kept import kept_model
 from assay.engines.trial import FIT_ERRORS, algorithm_of, fit_capped
-from assay.model import Sealed
-from assay.parts import Call, Ensemble, Evidence, Job, Json, Learned
+from assay.model import Sealed, loaded
+from assay.parts import Call, Ensemble, Evidence, Grow, Grown, Job, Json, Learned
 from assay.seeds import child
+from assay.store.runs import Run
 from assay.vocabulary import Shelf
 
 MAX_ACTORS = 32  # an experiment has a few dozen jobs at once, and an actor takes a second to start
@@ -52,8 +57,20 @@ class Refit:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A member to take up as the models that its trial fitted on the folds."""
+
+    folder: str  # of the run
+    trial: int
+    algorithm: str
+    params: Json
+    facts: tuple[Mapping[str, float], ...]  # of each fold
+    probe: Batch
+
+
+@dataclass(frozen=True)
 class Refitted:
-    """A member that was fitted on all training rows."""
+    """A model of a member: fitted on all training rows, or on those of a fold."""
 
     params: Json  # the settings that were fitted
     sealed: Sealed
@@ -69,28 +86,27 @@ class Worker:
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    def do(self, task: Task, job: Job, evidence: Sequence[Any]) -> Any:
-        """Run one job of an ensemble; what a fit may raise comes back as a `Failure`."""
+    def do(self, task: Task, job: Job, shared: Sequence[Any]) -> Any:
+        """Run one job of an ensemble; `shared` are references to the evidence and the ground."""
         import ray
+        from threadpoolctl import threadpool_limits
 
-        seen = restricted(ray.get(evidence[0]), task.without_fold)
-        try:
-            if isinstance(job, Call):
-                return job.function(seen, **job.arguments)
-            batch = task.part.inputs(seen.prediction_MNK, seen.y_N)
-            return fit_capped(algorithm_of(job.algorithm, job.params), batch, job.seed, self.threads)[0]
-        except FIT_ERRORS as error:
-            return Failure(f"{type(error).__name__}: {str(error)[:500]}")
+        evidence, ground = ray.get(list(shared))
+        with threadpool_limits(1):  # a fit raises it to its share; sums over more threads have other last bits
+            if isinstance(job, Grow):
+                assert ground is not None, f"{task.key} grows, and was given no rows"
+                return done(task, job, evidence, self.threads, ground, ray.get(ground.batch(job.algorithm)))
+            return done(task, job, evidence_for(task, evidence, ground), self.threads)
 
     def refit(self, order: Refit, batches: Mapping[str, Any]) -> Refitted:
         """Fit a member on all rows."""
         import ray
 
-        batch: Batch = ray.get(batches[order.recipe])
-        algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
-        fitted, _ = fit_capped(algorithm, batch, order.seed, self.threads)
-        params = algorithm.params.model_dump(mode="json", exclude_unset=True)
-        return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
+        return refitted(order, ray.get(batches[order.recipe]), self.threads)
+
+    def take_up(self, order: Kept) -> list[Refitted]:
+        """Return the models of a trial's folds."""
+        return taken_up(order)
 
 
 @dataclass(frozen=True)
@@ -100,9 +116,62 @@ class Failure:
     reason: str
 
 
-def restricted(evidence: Evidence, without_fold: int | None) -> Evidence:
-    """Return the evidence outside a fold, or all of it."""
-    return evidence if without_fold is None else evidence.rows(evidence.fold_N != without_fold)
+def refitted(order: Refit, batch: Batch, threads: int) -> Refitted:
+    """Fit a member on all rows, and ask it for the probe."""
+    algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
+    fitted, _ = fit_capped(algorithm, batch, order.seed, threads)
+    params = algorithm.params.model_dump(mode="json", exclude_unset=True)
+    return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
+
+
+def taken_up(order: Kept) -> list[Refitted]:
+    """Return the models of a trial's folds, each loaded and asked for the probe."""
+    run, algorithm = Run(Path(order.folder)), algorithm_of(order.algorithm, order.params)
+    sealed = [kept_model(run, order.trial, fold, dict(facts)) for fold, facts in enumerate(order.facts)]
+    return [Refitted(order.params, one, loaded(algorithm, one.content).predict(order.probe)) for one in sealed]
+
+
+def done(
+    task: Task, job: Job, seen: Evidence, threads: int, ground: Ground | None = None, batch: Batch | None = None
+) -> Any:
+    """Do a job of an ensemble with so many threads; what a fit may raise comes back as a `Failure`.
+
+    `ground` and `batch` are for `Grow` jobs, the evidence `seen` for the others.
+    """
+    try:
+        if isinstance(job, Grow):
+            assert ground is not None, f"{task.key} grows, and was given no rows"
+            assert batch is not None
+            return grow(job, ground, batch, task.without_fold, threads)
+        if isinstance(job, Call):
+            return job.function(seen, **job.arguments)
+        inputs = task.part.inputs(seen.prediction_MNK, seen.y_N)
+        return fit_capped(algorithm_of(job.algorithm, job.params), inputs, job.seed, threads)[0]
+    except FIT_ERRORS as error:
+        return Failure(f"{type(error).__name__}: {str(error)[:500]}")
+
+
+def evidence_for(task: Task, evidence: Evidence, ground: Ground | None) -> Evidence:
+    """Return what the ensemble of a task may learn from."""
+    if task.part.grows:
+        assert ground is not None, f"{task.key} grows, and was given no rows"
+        return ground.evidence(evidence, task.without_fold)
+    return evidence if task.without_fold is None else evidence.rows(evidence.fold_N != task.without_fold)
+
+
+class Driver(Protocol):
+    """Drives the generators of ensembles to their ends, and makes the members of a model."""
+
+    def learn(
+        self, tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None
+    ) -> list[Learned | Failure]:
+        """Return what each task learned, in order; `ground` is for ensembles that grow."""
+
+    def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:
+        """Fit members on all rows, and return them in order."""
+
+    def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
+        """Return the models that trials kept, in order."""
 
 
 class Fleet:
@@ -125,25 +194,33 @@ class Fleet:
         for worker in self.workers:
             ray.kill(worker)
 
-    def learn(self, tasks: Sequence[Task], evidence: Evidence, seed: int) -> list[Learned | Failure]:
-        """Drive one generator per task to its end and return what each learned, in order."""
+    def learn(
+        self, tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None
+    ) -> list[Learned | Failure]:
+        """Drive one generator per task to its end and return what each learned, in order.
+
+        `ground`, with references to batches, is for ensembles that grow.
+        """
         import ray
 
-        drives = [_Drive(task, restricted(evidence, task.without_fold), child(seed, task.key)) for task in tasks]
+        drives = begun(tasks, evidence, seed, ground)
         waiting = deque((drive, index) for drive in drives for index in range(len(drive.jobs)))
-        self._work(waiting, [ray.put(evidence)])
+        self._work(waiting, [ray.put(evidence), ray.put(ground)])
         return [drive.outcome for drive in drives]
 
-    def _work(self, waiting: deque[tuple[_Drive, int]], evidence: Sequence[Any]) -> None:
+    def _work(self, waiting: deque[tuple[Drive, int]], shared: Sequence[Any]) -> None:
         import ray
 
         idle = list(self.workers)
-        running: dict[Any, tuple[_Drive, int, Any]] = {}
+        running: dict[Any, tuple[Drive, int, Any]] = {}
         while waiting or running:
             while waiting and idle:
                 drive, index = waiting.popleft()
-                worker = idle.pop()
-                running[worker.do.remote(drive.task, drive.jobs[index], evidence)] = (drive, index, worker)
+                if not drive.ended:  # by another job of its round, which failed
+                    worker = idle.pop()
+                    running[worker.do.remote(drive.task, drive.jobs[index], shared)] = (drive, index, worker)
+            if not running:
+                continue
             (ready,), _ = ray.wait(list(running), num_returns=1)
             drive, index, worker = running.pop(ready)
             idle.append(worker)
@@ -157,27 +234,46 @@ class Fleet:
         shared = dict(batches)
         return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order, shared), list(orders)))
 
+    def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
+        """Return the models that trials kept, in order."""
+        from ray.util import ActorPool
 
-class _Drive:
+        return list(ActorPool(self.workers).map(lambda worker, order: worker.take_up.remote(order), list(orders)))
+
+
+def begun(tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None) -> list[Drive]:
+    """Return one generator per task, each at its first round; tasks that may know the same rows share them."""
+    seen: dict[tuple[bool, int | None], Evidence] = {}
+    for task in tasks:
+        if (known := (task.part.grows, task.without_fold)) not in seen:
+            seen[known] = evidence_for(task, evidence, ground)
+    return [Drive(task, seen[task.part.grows, task.without_fold], child(seed, task.key)) for task in tasks]
+
+
+class Drive:
     """One generator on its way: the jobs of its round, and their results as they come."""
 
     def __init__(self, task: Task, evidence: Evidence, seed: int) -> None:
-        self.task = task
+        self.task, self.evidence = task, evidence
         self.generator: Generator[Sequence[Job], Sequence[Any], Learned] = task.part.rounds(evidence, seed)
         self.jobs: Sequence[Job] = []
         self.results: dict[int, Any] = {}
+        self.grown: list[Grown] = []  # as they came, less the predictions that the generator was sent
+        self.ended = False
         self.outcome: Learned | Failure = Failure("not finished")
         self._advance(None)
 
     def take(self, index: int, result: Any) -> bool:
         """Take in a result; True when that began a new round."""
+        if self.ended:
+            return False
         self.results[index] = result
         if isinstance(result, Failure):
-            self.outcome, self.jobs = result, []
+            self._end(result)
             return False
         if len(self.results) < len(self.jobs):
             return False
-        return self._advance([self.results[index] for index in range(len(self.jobs))])
+        return self._advance([self._sent(self.results[index]) for index in range(len(self.jobs))])
 
     def _advance(self, results: Sequence[Any] | None) -> bool:
         try:
@@ -185,14 +281,35 @@ class _Drive:
             while not self.jobs:
                 self.jobs = self.generator.send([])
         except StopIteration as end:
-            self.outcome, self.jobs = end.value, []
+            grown = tuple(self.grown[member.number] for member in end.value.grown)
+            self._end(replace(end.value, grown=grown))
             return False
         self.results = {}
         return True
 
+    def _sent(self, result: Any) -> Any:
+        """Return what the generator may see of a result, and keep the rest."""
+        if not isinstance(result, Grown):
+            return result
+        numbered = replace(result, number=len(self.grown))
+        self.grown.append(numbered.without_predictions())
+        return replace(numbered, fitted=None, judged_nK=None, fit_s=0.0, predict_us_per_row=0.0, num_rows=0)
 
-def predictions_of(task: Task, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
-    """Return what an ensemble predicts from the predictions of all members it was given."""
+    def _end(self, outcome: Learned | Failure) -> None:
+        self.outcome, self.ended, self.jobs, self.results = outcome, True, [], {}
+
+
+def predictions_of(task: Task, learned: Learned, rows: Evidence) -> np.ndarray:
+    """Return what an ensemble predicts: for rows of which all members said something, or from its grown members."""
     part = task.part
-    used = part.used(learned, len(prediction_MNK))
-    return part.combine(learned, prediction_MNK[used])
+    if part.grows:
+        return part.combine(learned, judged(learned))
+    used = part.used(learned, len(rows.names))
+    return part.combine_rows(learned, rows.prediction_MNK[used], rows.columns.get(part.reads))
+
+
+def judged(learned: Learned) -> np.ndarray:
+    """Return prediction_MnK of the members that were grown, for the rows that judge them."""
+    found = [member.judged_nK for member in learned.grown if member.judged_nK is not None]
+    assert len(found) == len(learned.grown) > 0, "the driver keeps what its members predict"
+    return np.stack(found)

@@ -7,19 +7,26 @@ files are in the run's folder, and a trial that starts again takes up what is th
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from assay.engines.budget import SAFETY, Budget, Costs
+from assay.engines.folds import Folds
 from assay.engines.trial import FoldResult
 from assay.errors import AssayError
-from assay.parts import Candidate, Json, Metric, Outcome, Proposal, Search, Split
+from assay.parts import Json, Metric, Search
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.seeds import child
 from assay.store.runs import Run
 
 Tell = Callable[[str, Json], None]
+USUAL_MEMBERS = 5  # of a finished model: for so many the time of a last fit is kept
+LONGEST_SHARE = 0.3  # of the time, for one trial
+MAX_SKIPS_IN_A_ROW = 16  # proposing costs time too
+GRACE_S = 1.0  # a trial that ends a little late still counts
 
 
 @dataclass(frozen=True)
@@ -30,14 +37,19 @@ class Plan:
     recipe_of: Mapping[str, str]  # algorithm -> recipe
     search: Search
     metric: Metric
-    split: Split
-    fold_N: np.ndarray
-    num_folds: int
+    folds: Folds
     num_trials: int
     generation: int
-    time_budget_s: float | None
     threads: int
     seed: int
+    skip: frozenset[int] = frozenset()  # trials that are proposed and not fitted, as in the run that is replayed
+    keeps_models: bool = False  # whether the models of the folds become the members
+    expected_s: Mapping[str, float] = field(default_factory=dict)  # seconds of a fit, as the algorithms say
+
+    @property
+    def num_folds(self) -> int:
+        """Fits of a trial."""
+        return self.folds.num
 
 
 @dataclass
@@ -47,7 +59,7 @@ class TrialRecord:
     number: int
     proposal: Proposal
     folds: list[FoldResult] = field(default_factory=list)
-    ended: str = ""  # "", "complete", "stopped", "failed" or "cut" (by the time budget)
+    ended: str = ""  # "", "complete", "stopped", "failed", "skipped" (too long) or "cut" (by the time budget)
     reason: str = ""
 
     @property
@@ -57,8 +69,13 @@ class TrialRecord:
 
     def outcome(self) -> Outcome:
         """Return what a search may know of it."""
-        gains = () if self.ended == "failed" else tuple(fold.gain for fold in self.folds)
+        gains = () if self.ended in ("failed", "skipped") else tuple(fold.gain for fold in self.folds)
         return Outcome(self.proposal, gains, self.ended == "complete")
+
+    @property
+    def fit_s(self) -> float:
+        """Mean seconds of its fits so far."""
+        return float(np.mean([fold.fit_s for fold in self.folds])) if self.folds else 0.0
 
 
 def fold_file(trial: int, fold: int) -> str:
@@ -71,28 +88,68 @@ def failed_file(trial: int) -> str:
     return f"trials/{trial:04d}/failed.json"
 
 
+def skipped_file(trial: int) -> str:
+    """Return the name of the JSON that says that a trial would have taken too long."""
+    return f"trials/{trial:04d}/skipped.json"
+
+
+def generation_file(generation: int) -> str:
+    """Return the name of the JSON that holds what was proposed for a generation."""
+    return f"trials/generation-{generation:04d}.json"
+
+
+def proposals_of(run: Run) -> list[Proposal]:
+    """Return what was proposed in a run so far, in trial order."""
+    found: list[Proposal] = []
+    generation = 0
+    while run.exists(generation_file(generation)):
+        found += [Proposal(**entry) for entry in run.read_json(generation_file(generation))["proposals"]]
+        generation += 1
+    return found
+
+
 class Generations:
     """Which trial comes next, and what it may know: the state of the search, free of Ray."""
 
-    def __init__(self, plan: Plan, run: Run, tell: Tell) -> None:
+    def __init__(self, plan: Plan, run: Run, tell: Tell, budget: Budget | None = None) -> None:
         self.plan, self.run, self.tell = plan, run, tell
+        self.budget, self.costs = budget or Budget(), Costs(plan.expected_s)
         self.records: list[TrialRecord] = []
         self.bars: dict[int, list[float]] = {}
         self.next = 0  # first trial not yet handed out
         self.fault: AssayError | None = None  # of a worker's disk: no trial can go on
+        self.skips_in_a_row = 0
         self.handed_out: set[int] = set()  # the others were finished by an earlier session
-        self.started = time.monotonic()
-        self.elapsed_before_s = max((event.data.get("elapsed_s", 0.0) for event in run.events.read()), default=0.0)
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds that the search has run, over all sessions."""
-        return self.elapsed_before_s + time.monotonic() - self.started
+    def left_s(self) -> float:
+        """Seconds that the search may still take: what the members' last fits and the finish need is kept."""
+        return self.budget.left_s - self.budget.finish_s - (0.0 if self.plan.keeps_models else self._refit_s())
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds that one trial may take: it should leave time for others, but for a holdout of many rows."""
+        total_s = math.inf if self.budget.total_s is None else self.budget.total_s - self.budget.finish_s
+        return total_s if self.plan.num_folds == 1 else LONGEST_SHARE * total_s
+
+    def _refit_s(self) -> float:
+        """Predict the seconds of fitting the best few trials once more, on all rows."""
+        if math.isinf(self.budget.left_s):
+            return 0.0
+        complete = [record for record in self.records if record.ended == "complete"]
+        best = sorted(complete, key=lambda record: -float(np.mean(record.outcome().gain_F)))[:USUAL_MEMBERS]
+        return SAFETY * refit_s([record.fit_s for record in best], self.plan.num_folds, self.budget.num_slots)
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the time budget is spent."""
-        return self.plan.time_budget_s is not None and self.elapsed_s >= self.plan.time_budget_s
+        """Whether no further trial may begin: the cheapest would not end, or the last few were all too long."""
+        least_s = self.plan.num_folds * self.costs.least_s if self.handed_out else 0.0
+        return self.left_s <= least_s or self.skips_in_a_row >= MAX_SKIPS_IN_A_ROW
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the trials that still run must be cut."""
+        return self.left_s <= -GRACE_S
 
     def take(self) -> TrialRecord | None:
         """Return the next trial to fit, or None while it may not be proposed yet or when there is none left."""
@@ -101,10 +158,31 @@ class Generations:
                 return None
             record = self.records[self.next]
             self.next += 1
-            if not self.take_in(record):
+            if not self.take_in(record) and not self._skipped(record):
                 self.handed_out.add(record.number)
+                self.skips_in_a_row = 0
                 return record
         return None
+
+    def _skipped(self, record: TrialRecord) -> bool:
+        """Skip a trial that would not end in time; one trial is always fitted."""
+        folds_left = self.plan.num_folds - len(record.folds)
+        predicted_s = SAFETY * folds_left * self.costs.fit_s(record.proposal.algorithm)
+        if predicted_s <= min(self.left_s, self.longest_s) or not self.handed_out:
+            return False
+        self.skips_in_a_row += 1
+        self.skip(record, predicted_s)
+        return True
+
+    def skip(self, record: TrialRecord, predicted_s: float) -> None:
+        """Leave a trial out, now and whenever the run is taken up."""
+        self.run.write_json(skipped_file(record.number), {"predicted_s": predicted_s, "left_s": self.left_s})
+        self.end(record, "skipped")
+
+    @property
+    def completed(self) -> bool:
+        """Whether some trial has ended on all its folds."""
+        return any(record.ended == "complete" for record in self.records)
 
     @property
     def done(self) -> bool:
@@ -119,7 +197,7 @@ class Generations:
         known_until = max(0, (generation - 1) * size)
         if any(not record.ended for record in self.records[:known_until]):
             return False
-        file = f"trials/generation-{generation:04d}.json"
+        file = generation_file(generation)
         if not self.run.exists(file):
             self.run.write_json(file, self._proposals(generation, known_until))
         written = self.run.read_json(file)
@@ -143,6 +221,9 @@ class Generations:
 
     def take_in(self, record: TrialRecord) -> bool:
         """Read what is on the disk of a trial; True when nothing of it is left to do."""
+        if record.number in self.plan.skip or self.run.exists(skipped_file(record.number)):
+            self.end(record, "skipped")
+            return True
         failed = failed_file(record.number)
         if self.run.exists(failed):
             self.end(record, "failed", self.run.read_json(failed)["reason"])
@@ -162,6 +243,7 @@ class Generations:
             "algorithm": record.proposal.algorithm,
             "params": record.proposal.params,
             "bars": bars if stoppable else [float("-inf")] * self.plan.num_folds,
+            "left_s": self.left_s if self.completed else math.inf,
         }
 
     def note(self, record: TrialRecord, result: FoldResult) -> None:
@@ -169,6 +251,7 @@ class Generations:
         if any(known.fold == result.fold for known in record.folds):
             return
         record.folds.append(result)
+        self.costs.note(record.proposal.algorithm, result.fit_s + result.predict_s)
         self.tell(
             "fold",
             {
@@ -189,6 +272,8 @@ class Generations:
         if record.ended:
             return
         record.ended, record.reason = how, reason
+        if how == "skipped":
+            return
         taken_up = record.number not in self.handed_out
         self.tell(
             "trial",
@@ -199,25 +284,35 @@ class Generations:
                 "reason": reason,
                 "folds": len(record.folds),
                 "score": mean_score(record),
-                "elapsed_s": round(self.elapsed_s, 3),
+                "elapsed_s": round(self.budget.elapsed_s, 3),
                 "taken_up": taken_up,
             },
         )
 
     def finish(self) -> list[TrialRecord]:
-        """Close the search: the trials that count are the longest run of ended ones from the first on.
+        """Close the search and return the trials that count: all up to the last that ended.
 
-        With a trial budget that is all of them. After a time budget the number of trials that count is written down,
-        and `search: {trials: NUMBER}` replays exactly this search.
+        With a trial budget that is all of them. After a time budget, `search: {trials: NUMBER, skip: [...]}` with the
+        number of trials that count and those that were skipped or cut replays exactly this search.
         """
-        counted = []
+        ended = [record.number for record in self.records if record.ended and record.ended != "skipped"]
+        counted = self.records[: max(ended, default=-1) + 1]
         for record in self.records:
-            if not record.ended:
-                break
-            counted.append(record)
-        for record in self.records[len(counted) :]:
             record.ended = record.ended or "cut"
         return counted
+
+
+def not_fitted(records: Sequence[TrialRecord]) -> list[int]:
+    """Return the trials that were skipped or cut for want of time."""
+    return [record.number for record in records if record.ended in ("skipped", "cut")]
+
+
+def refit_s(fit_s_M: Sequence[float], num_folds: int, num_slots: int) -> float:
+    """Predict the seconds of fitting members on all rows, some at once, from the mean seconds of their folds."""
+    if not fit_s_M:
+        return 0.0
+    growth = num_folds / (num_folds - 1) if num_folds > 1 else 1.1  # all rows instead of those outside a fold
+    return growth * max(max(fit_s_M), sum(fit_s_M) / num_slots)
 
 
 def is_hopeless(gains: Sequence[float], bars: Sequence[float]) -> bool:

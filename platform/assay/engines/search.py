@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 from assay.batch import Batch
+from assay.engines.budget import Budget
 from assay.engines.generations import Generations, Plan, Tell, TrialRecord, failed_file, fold_file, is_hopeless
+from assay.engines.kept import keep_model
 from assay.engines.trial import FIT_ERRORS, FoldResult, algorithm_of, fit_fold
 from assay.errors import ClusterFault, Fault
 from assay.parts import Algorithm, Json
@@ -33,7 +36,9 @@ def run_trial(
     run, number, key = Run(Path(folder)), config["number"], config["algorithm"]
     batch = ray.get(batches[plan.recipe_of[key]])
     algorithm = algorithm_of(key, config["params"])
+    algorithm.warm()
     gains: list[float] = []
+    started = time.monotonic()
     for fold in range(plan.num_folds):
         if run.exists(fold_file(number, fold)):
             result = FoldResult(**run.read_json(fold_file(number, fold)))
@@ -49,6 +54,10 @@ def run_trial(
                 report({"fold": fold, "fault": astuple(fault.faults[0])})
                 return
         gains.append(result.gain)
+        needed_s = (time.monotonic() - started) * plan.num_folds / len(gains)
+        if len(gains) < plan.num_folds and needed_s > config["left_s"]:
+            report({"fold": fold, "needed_s": needed_s})
+            return
         report({"fold": fold})
         if is_hopeless(gains, config["bars"]):
             return
@@ -57,15 +66,22 @@ def run_trial(
 def _fit_and_write(algorithm: Algorithm, batch: Batch, fold: int, number: int, plan: Plan, run: Run) -> FoldResult:
     """Fit and judge one fold; its predictions are written first, then the JSON that says it is finished."""
     seed = child(plan.seed, "trial", number, fold)
-    train_N, held_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
-    result, prediction_nK = fit_fold(algorithm, batch, train_N, held_N, fold, seed, plan.threads, plan.metric)
+    train_N, held_N = plan.folds.learning_N(fold), plan.folds.held_N(fold)
+    result, prediction_nK, fitted = fit_fold(algorithm, batch, train_N, held_N, fold, seed, plan.threads, plan.metric)
+    if plan.keeps_models:
+        keep_model(run, number, fold, fitted)
     run.write_arrays(Run.fold_name(number, fold), {"prediction": prediction_nK})
     run.write_json(fold_file(number, fold), result.to_json())
     return result
 
 
 def search(
-    plan: Plan, run: Run, batches: Mapping[str, Any], tell: Tell, max_concurrent: int | None = None
+    plan: Plan,
+    run: Run,
+    batches: Mapping[str, Any],
+    tell: Tell,
+    budget: Budget | None = None,
+    max_concurrent: int | None = None,
 ) -> list[TrialRecord]:
     """Run the search to its end and return the trials that count, in order.
 
@@ -75,7 +91,7 @@ def search(
     Raises:
         ClusterFault: every trial failed, or Ray did.
     """
-    generations = Generations(plan, run, tell)
+    generations = Generations(plan, run, tell, budget)
     first = generations.take()
     if first is not None:
         _tune(generations, first, batches, max_concurrent)
@@ -105,7 +121,6 @@ def _tune(generations: Generations, first: TrialRecord, batches: Mapping[str, An
         run_trial(config, ray.get(plan_holder[0]), folder, batch_refs, tune.report)
 
     cache = tempfile.mkdtemp(prefix="assay-tune-")
-    left_s = None if plan.time_budget_s is None else max(0.1, plan.time_budget_s - generations.elapsed_s)
     try:
         tuner = tune.Tuner(
             tune.with_resources(
@@ -116,10 +131,13 @@ def _tune(generations: Generations, first: TrialRecord, batches: Mapping[str, An
                 num_samples=plan.num_trials,
                 reuse_actors=True,
                 max_concurrent_trials=max_concurrent,
-                time_budget_s=left_s,
             ),
             run_config=tune.RunConfig(
-                storage_path=cache, name="search", verbose=0, failure_config=tune.FailureConfig(max_failures=2)
+                storage_path=cache,
+                name="search",
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=2),
+                stop=_stopper(generations),
             ),
         )
         tuner.fit()
@@ -127,6 +145,23 @@ def _tune(generations: Generations, first: TrialRecord, batches: Mapping[str, An
             raise generations.fault
     finally:
         shutil.rmtree(cache, ignore_errors=True)
+
+
+def _stopper(generations: Generations) -> Any:
+    """Return what Tune asks whether trials that still run must be cut; its own time budget cannot move."""
+    from ray.tune.stopper import Stopper
+
+    class Overdue(Stopper):  # type: ignore[misc]
+        def __call__(self, trial_id: str, result: Json) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return generations.overdue
+
+        def __reduce__(self) -> Any:
+            return object, ()
+
+    return Overdue()
 
 
 def _searcher(generations: Generations, first: TrialRecord) -> Any:
@@ -163,6 +198,8 @@ def _searcher(generations: Generations, first: TrialRecord) -> Any:
                 generations.fault = ClusterFault(Fault(*result["fault"]))
             elif "fold" in result:
                 generations.take_in(record)
+                if "needed_s" in result and not record.ended:
+                    generations.skip(record, result["needed_s"])
 
         def __reduce__(self) -> Any:
             return object, ()  # Tune pickles its searcher into a cache that nobody reads

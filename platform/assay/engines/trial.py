@@ -11,6 +11,7 @@ import numpy as np
 
 from assay import catalog
 from assay.batch import Batch
+from assay.model import WithSteps, settle
 from assay.parts import Algorithm, Fitted, Json, Metric
 from assay.seeds import child, row_hash
 from assay.vocabulary import Shelf
@@ -30,6 +31,7 @@ class FoldResult:
     predict_us_per_row: float
     num_rows: int  # training rows fitted, fewer than given when the algorithm caps them
     facts: Mapping[str, float] = field(default_factory=dict)
+    predict_s: float = 0.0  # of the rows held out
 
     def to_json(self) -> Json:
         """Return plain data."""
@@ -37,13 +39,19 @@ class FoldResult:
 
 
 def fit_capped(algorithm: Algorithm, batch: Batch, seed: int, threads: int) -> tuple[Fitted, int]:
-    """Fit on the batch, or on a sample when the algorithm has a row cap; returns the model and the rows used."""
+    """Fit on the batch, or on a sample when the algorithm has a row cap; returns the model and the rows used.
+
+    Steps that look at the label are learned here too, on the same rows, and stay with the model.
+    """
     from threadpoolctl import threadpool_limits
 
     if algorithm.row_cap is not None and len(batch) > algorithm.row_cap:
         batch = batch.take(sample(batch, algorithm.row_cap, seed))
     with threadpool_limits(threads):
-        return algorithm.fit(batch, seed, threads), len(batch)
+        if not batch.pending:
+            return algorithm.fit(batch, seed, threads), len(batch)
+        steps, batch = settle(batch, child(seed, "steps"))
+        return WithSteps(steps, algorithm.fit(batch, seed, threads)), len(batch)
 
 
 def sample(batch: Batch, size: int, seed: int) -> np.ndarray:
@@ -69,8 +77,8 @@ def fit_fold(
     seed: int,
     threads: int,
     metric: Metric,
-) -> tuple[FoldResult, np.ndarray]:
-    """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result and prediction_nK (float32).
+) -> tuple[FoldResult, np.ndarray, Fitted]:
+    """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result, prediction_nK (float32), the model.
 
     Raises:
         ValueError: the predictions are not finite, or their shape is wrong.
@@ -92,8 +100,9 @@ def fit_fold(
         1e6 * predict_s / max(len(held), 1),
         num_rows,
         dict(fitted.facts),
+        predict_s,
     )
-    return result, prediction_nK.astype(np.float32)
+    return result, prediction_nK.astype(np.float32), fitted
 
 
 def algorithm_of(key: str, params: Mapping[str, Any]) -> Algorithm:

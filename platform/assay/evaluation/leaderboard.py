@@ -24,8 +24,9 @@ class Entry:
     fit_s: float = 0.0  # mean seconds of a fit on a fold; the sum over its members for an ensemble
     predict_us_per_row: float = 0.0
     num_rows: int = 0  # training rows of a fit, fewer than there are where an algorithm caps them
-    members: tuple[str, ...] = ()  # trials that an ensemble joins
+    members: tuple[str, ...] = ()  # trials that an ensemble joins, or the learner of each member that it fits
     note: str = ""
+    refused: bool = False  # an ensemble that overfits: it cannot become the model
     params: Json | None = None
 
     @property

@@ -56,6 +56,12 @@ def _converted(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> np
     return found
 
 
+def to_text(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return any values as text, empty where missing."""
+    found: np.ndarray = pc.fill_null(canonical_text(stored(column)), "").to_numpy(zero_copy_only=False).astype(object)
+    return found
+
+
 def canonical_sample(values: Sequence[Any], profile: ColumnProfile) -> tuple[Any, ...]:
     """Return sampled values as their kind has them, in any file: numbers, true/false, microseconds or text."""
     stored_times = profile.kind is ColumnKind.DATETIME and not any(isinstance(value, str) for value in values)

@@ -19,6 +19,7 @@ class Accuracy(RowMean):
     """
 
     tasks = CLASSIFICATION
+    of_decisions = True
 
     def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
         """Return the accuracy."""

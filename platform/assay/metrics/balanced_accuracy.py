@@ -23,6 +23,7 @@ class BalancedAccuracy(Metric):
     """
 
     tasks = CLASSIFICATION
+    of_decisions = True
 
     def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
         """Return the balanced accuracy."""

@@ -21,6 +21,7 @@ class F1(Metric):
     """
 
     tasks = CLASSIFICATION
+    of_decisions = True
 
     def score(self, y_N: np.ndarray, prediction_NK: np.ndarray, weight_N: np.ndarray | None = None) -> float:
         """Return the F1 score."""

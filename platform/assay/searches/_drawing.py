@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.parts import Candidate, Json, Outcome, Proposal
+from assay.parts import Json
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec.spaces import Choice, Distribution, Integer, LogUniform, Uniform
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from assay.parts import Candidate, Outcome, Proposal, Search
+from assay.parts import Search
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.searches._drawing import draw
 from assay.seeds import child
 from assay.spec.strict import Strict

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.parts import Candidate, Outcome, Proposal, Search
+from assay.parts import Search
+from assay.proposals import Candidate, Outcome, Proposal
 from assay.searches._drawing import draw
 from assay.seeds import child
 

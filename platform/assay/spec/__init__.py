@@ -1,5 +1,6 @@
 """The experiment file: its settings, how it is read, and how it is written."""
 
+from assay.spec.layering import layered, preset_names
 from assay.spec.reading import Located, check, parse_yaml, read_yaml
 from assay.spec.schema import (
     ColumnSpec,
@@ -25,6 +26,8 @@ __all__ = [
     "SplitSpec",
     "Strict",
     "check",
+    "layered",
     "parse_yaml",
+    "preset_names",
     "read_yaml",
 ]

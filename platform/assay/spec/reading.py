@@ -163,7 +163,7 @@ def _walk(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Addr
 
 def _is_branch(part: str) -> bool:
     return part in ("str", "int", "float", "bool", "function-before") or part.startswith(
-        ("list[", "dict[", "literal[", "function-", "tagged-union")
+        ("list[", "dict[", "literal[", "constrained-", "function-", "tagged-union")
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from assay.errors import did_you_mean
+from assay.spec.layering import preset_names
 from assay.spec.spaces import from_yaml
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind, Task
@@ -57,7 +59,13 @@ class SplitSpec(Strict):
     """How rows are divided into folds and test rows."""
 
     name: str | None = Field(None, description="shuffled, stratified, by_group or by_time; told by task and data")
-    folds: int = Field(5, ge=2, le=50, description="parts of the training rows; each is held out once")
+    folds: Literal["auto"] | Annotated[int, Field(ge=1, le=50)] = Field(
+        "auto",
+        description="parts of the training rows, each held out once; 1 holds a tenth out; told by rows and time budget",
+    )
+    repeats: Literal["auto"] | Annotated[int, Field(ge=1, le=20)] = Field(
+        "auto", description="times that the rows are divided anew; more judge few rows better"
+    )
     test_fraction: float = Field(
         0.2, ge=0.0, lt=0.9, description="share of rows kept for the test; unused with data.test"
     )
@@ -69,9 +77,12 @@ class SearchSpec(Strict):
     name: str = Field("auto", description="part of the shelf `searches`")
     trials: int = Field(40, ge=1, le=100_000, description="algorithms with one set of hyperparameters each")
     time_budget_s: float | None = Field(
-        None, gt=0, description="wall-clock seconds for the search; the trials end there"
+        None, gt=0, description="wall-clock seconds from start to finalized model; trials that do not fit are skipped"
     )
-    generation: int = Field(4, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
+    generation: int = Field(8, ge=1, le=1_000, description="trials proposed together; never taken from the machine")
+    skip: list[Annotated[int, Field(ge=0)]] = Field(
+        default_factory=list, description="numbers of trials not to fit; replays a run that had a time budget"
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="settings of the search part")
 
 
@@ -86,6 +97,15 @@ class ComputeSpec(Strict):
     memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of Ray's object store that the data may fill")
 
 
+class FinalSpec(Strict):
+    """How the finished model is made from the leaderboard."""
+
+    fit: Literal["auto", "all_rows", "folds"] = Field(
+        "auto", description="members fitted again on all rows, or the mean of their folds' models; told by the folds"
+    )
+    choose: str | None = Field(None, description="row of the leaderboard to finalize; the best when left out")
+
+
 class RegisterSpec(Strict):
     """How the finished model is remembered."""
 
@@ -96,10 +116,17 @@ class RegisterSpec(Strict):
     )
 
 
+def _class_name(name: Any) -> str:
+    return str(name).lower() if isinstance(name, bool) else str(name)
+
+
 class Experiment(Strict):
     """A whole experiment file."""
 
     experiment: str = Field(pattern=NAME, description="name of the experiment; letters, digits and . _ -")
+    preset: str | None = Field(
+        None, exclude=True, description="settings to lie under those of this file: fast, balanced or best"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="the one number that all chance grows from")
     data: DataSpec
     kind: str | None = Field(None, description="part of the shelf `kinds`; tabular when left out")
@@ -110,9 +137,32 @@ class Experiment(Strict):
     algorithms: Literal["auto"] | list[PartSpec] = Field("auto", min_length=1, description="what the search may try")
     search: SearchSpec = SearchSpec()
     ensembles: Literal["auto"] | list[PartSpec] = Field("auto", description="ways to combine the best trials")
+    final: FinalSpec = FinalSpec()
     metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
+    class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
+        "none", description="what a row of a class counts while members learn; balanced: every class the same in all"
+    )
+    calibration: Literal["auto", "none", "temperature", "isotonic"] = Field(
+        "auto", description="how the winner's probabilities are corrected, by its out-of-fold predictions"
+    )
+    threshold: Literal["auto"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        "auto", description="probability above which the answer is the positive class, of two; see below"
+    )
     compute: ComputeSpec = ComputeSpec()
     register_: RegisterSpec = Field(RegisterSpec(), alias="register")
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str | None) -> str | None:
+        if value is not None and value not in preset_names():
+            raise ValueError(did_you_mean(value, preset_names()))
+        return value
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _classes_are_text(cls, value: Any) -> Any:
+        """Take `{0: 1, 1: 5}`: classes are text, as everywhere."""
+        return {_class_name(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
 
     @property
     def model_name(self) -> str:

@@ -1,4 +1,4 @@
-"""Dates and times as numbers: elapsed days, year, and the place in year, week and day."""
+"""Dates and times as numbers: elapsed days, year, and the place in year, month, week and day."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from assay.batch import Batch, Column
 from assay.parts import Json, Step
 from assay.vocabulary import ColumnKind
 
-PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
+PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute", "day of year")
 MICROSECONDS_PER_DAY = 86_400_000_000
 NOT_A_TIME = np.iinfo(np.int64).min
 
 
 class DatetimeParts(Step):
-    """Replaces each datetime column (microseconds since 1970) by seven numbers; NaN where missing.
+    """Replaces each datetime column (microseconds since 1970) by eight numbers; NaN where missing.
 
     Example:
         >>> noon = np.array([1_700_000_000_000_000])
         >>> batch = Batch({"sold": noon}, {"sold": Column(ColumnKind.DATETIME)}, np.arange(1))
         >>> DatetimeParts().apply({}, batch).columns["sold"][0, 1:].tolist()
-        [2023.0, 11.0, 14.0, 1.0, 22.0, 13.0]
+        [2023.0, 11.0, 14.0, 1.0, 22.0, 13.0, 318.0]
     """
 
     takes = frozenset({ColumnKind.DATETIME})
@@ -34,7 +34,7 @@ class DatetimeParts(Step):
 
 
 def parts_of(time_us_N: np.ndarray) -> np.ndarray:
-    """Return the seven PARTS of each time: float64 of shape (N, 7)."""
+    """Return the PARTS of each time: float64 of shape (N, 8)."""
     missing_N = time_us_N == NOT_A_TIME
     time_N = np.where(missing_N, 0, time_us_N).astype("datetime64[us]")
     day_N, month_N = time_N.astype("datetime64[D]"), time_N.astype("datetime64[M]")
@@ -49,6 +49,7 @@ def parts_of(time_us_N: np.ndarray) -> np.ndarray:
             (number_N + 3) % 7,  # 1970-01-01 was a Thursday; Monday is 0
             second_N // 3600,
             second_N // 60 % 60,
+            (day_N - time_N.astype("datetime64[Y]")).astype(np.int64) + 1,
         ],
         axis=1,
     ).astype(np.float64)

@@ -17,9 +17,9 @@ class OneHot(Step):
     """Turns codes into float32 columns; a level unseen in training falls to the rare one, or to all zeros.
 
     Example:
-        >>> codes = np.array([0, 1, -1], np.int32)
-        >>> batch = Batch({"plan": codes}, {"plan": Column(ColumnKind.CATEGORY, 2)}, np.arange(3))
-        >>> OneHot().apply(OneHot().measure(batch), batch).columns["plan"].tolist()
+        >>> codes = np.array([0, 1, -1, 0, 1], np.int32)
+        >>> batch = Batch({"plan": codes}, {"plan": Column(ColumnKind.CATEGORY, 2)}, np.arange(5))
+        >>> OneHot().apply(OneHot().measure(batch), batch).columns["plan"][:3].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
 
@@ -27,7 +27,9 @@ class OneHot(Step):
 
     class Params(Strict):
         max_levels: int = Field(50, ge=1, le=10_000, description="most frequent levels that get a column, per category")
-        min_count: int = Field(1, ge=1, description="training rows a level must have to get a column")
+        min_count: int = Field(
+            2, ge=1, description="training rows a level must have to get a column; one row teaches that row alone"
+        )
 
     def measure(self, batch: Batch) -> Json:
         counts = {}

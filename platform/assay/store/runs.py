@@ -26,7 +26,8 @@ LATEST = "latest"
 class Run:
     """One execution of an experiment file, as it stands on the disk.
 
-    spec.yaml, profile.json, rows.json, events/, trials/, model/, result.json; names are relative, with slashes.
+    spec.yaml, profile.json, rows.json, events/, trials/, evidence.safetensors, model/, result.json; names are relative,
+    with slashes.
     """
 
     def __init__(self, folder: Path) -> None:

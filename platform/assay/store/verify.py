@@ -1,10 +1,13 @@
 """Proof that an artifact predicts what its model predicted: a fresh process loads it and predicts the same rows.
 
-Run as `python -m assay.store.verify FOLDER`: rows come in as an Arrow stream, predictions go out as safetensors.
+Run as `python -m assay.store.verify ALGORITHMS`: a line of JSON and rows as an Arrow stream come in, predictions go out
+as safetensors.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -14,71 +17,88 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from assay import catalog
 from assay.errors import ArtifactFault, AssayError
+from assay.parts import Json
 from assay.store import artifact
+from assay.vocabulary import Shelf
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 REFUSED = ArtifactFault.exit_code
 
 
-def verify(
-    folder: Path,
-    table: pa.Table,
-    expected_nK: np.ndarray,
-    *,
-    imports: Sequence[str] = (),
-    threads: int = 1,
-    tolerance: float = 1e-12,
-    timeout_s: float = 600.0,
-) -> np.ndarray:
-    """Load the artifact in a fresh process, predict all rows of `table`, and return prediction_NK.
+class Prover:
+    """A fresh process that will load an artifact; started early, it imports its libraries while others still work."""
 
-    The first n rows are compared with `expected_nK`, what the model predicted where it was fitted. `imports` are
-    modules of your own that hold parts of the model; `threads` those that made `expected_nK`, since another number may
-    add up in another order. Nothing is written.
-
-    Raises:
-        ArtifactFault: it does not load, does not predict, or predicts otherwise; says the first row.
-    """
-    found_NK = _predicted(folder, _to_stream(table), imports, threads, timeout_s)
-    found_nK = found_NK[: len(expected_nK)]
-    if len(found_NK) != table.num_rows or found_nK.shape != expected_nK.shape:
-        raise ArtifactFault.at(str(folder), f"predicts shape {found_nK.shape}, expected {expected_nK.shape}")
-    same_n = np.isclose(found_nK, expected_nK, rtol=tolerance, atol=tolerance, equal_nan=True).all(axis=1)
-    if not same_n.all():
-        row = int(np.flatnonzero(~same_n)[0])
-        raise ArtifactFault.at(
-            str(folder),
-            f"predicts otherwise once reloaded: row {row} gives {found_nK[row]}, expected {expected_nK[row]}",
-            "this is a fault of an algorithm's `files` and `load`, or of a library version; report it",
-        )
-    return found_NK
-
-
-def _predicted(folder: Path, rows: bytes, imports: Sequence[str], threads: int, timeout_s: float) -> np.ndarray:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
-    try:
-        ended = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", __name__, str(folder), *imports],
-            input=rows,
-            capture_output=True,
+    def __init__(self, algorithms: Sequence[tuple[str, Json]] = (), threads: int = 1) -> None:
+        environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", __name__, json.dumps(list(algorithms))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment,
-            timeout=timeout_s,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise ArtifactFault.at(str(folder), f"did not answer within {timeout_s:g} s in a fresh process") from None
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip()
-        raise ArtifactFault.at(str(folder), f"does not load in a fresh process: {said[-2_000:]}")
-    try:
-        prediction_NK: np.ndarray = load(ended.stdout)["prediction_NK"]
-    except (SafetensorError, KeyError) as error:
-        raise ArtifactFault.at(str(folder), f"gave no predictions in a fresh process ({error})") from None
-    return prediction_NK
+
+    def __enter__(self) -> Prover:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process, when nobody asked it."""
+        self.process.kill()
+        self.process.communicate()
+
+    def verify(
+        self,
+        folder: Path,
+        table: pa.Table,
+        expected_nK: np.ndarray,
+        *,
+        imports: Sequence[str] = (),
+        tolerance: float = 1e-12,
+        timeout_s: float = 600.0,
+    ) -> np.ndarray:
+        """Load the artifact in the process, predict all rows of `table`, and return prediction_NK.
+
+        The first n rows are compared with `expected_nK`, what the model predicted where it was fitted. `imports` are
+        modules of your own that hold parts of the model. Threads should be as many as made `expected_nK`, since
+        another number may add up in another order. Nothing is written.
+
+        Raises:
+            ArtifactFault: it does not load, does not predict, or predicts otherwise; says the first row.
+        """
+        found_NK = self._predicted(folder, table, imports, timeout_s)
+        found_nK = found_NK[: len(expected_nK)]
+        if len(found_NK) != table.num_rows or found_nK.shape != expected_nK.shape:
+            raise ArtifactFault.at(str(folder), f"predicts shape {found_nK.shape}, expected {expected_nK.shape}")
+        same_n = np.isclose(found_nK, expected_nK, rtol=tolerance, atol=tolerance, equal_nan=True).all(axis=1)
+        if not same_n.all():
+            row = int(np.flatnonzero(~same_n)[0])
+            raise ArtifactFault.at(
+                str(folder),
+                f"predicts otherwise once reloaded: row {row} gives {found_nK[row]}, expected {expected_nK[row]}",
+                "this is a fault of an algorithm's `files` and `load`, or of a library version; report it",
+            )
+        return found_NK
+
+    def _predicted(self, folder: Path, table: pa.Table, imports: Sequence[str], timeout_s: float) -> np.ndarray:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        order = json.dumps({"folder": str(folder), "imports": list(imports)}).encode()
+        try:
+            answer, said = self.process.communicate(order + b"\n" + _to_stream(table), timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise ArtifactFault.at(str(folder), f"did not answer within {timeout_s:g} s in a fresh process") from None
+        if self.process.returncode:
+            text = said.decode(errors="replace").strip()
+            raise ArtifactFault.at(str(folder), f"does not load in a fresh process: {text[-2_000:]}")
+        try:
+            prediction_NK: np.ndarray = load(answer)["prediction_NK"]
+        except (SafetensorError, KeyError) as error:
+            raise ArtifactFault.at(str(folder), f"gave no predictions in a fresh process ({error})") from None
+        return prediction_NK
 
 
 def _to_stream(table: pa.Table) -> bytes:
@@ -88,19 +108,20 @@ def _to_stream(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def main(folder: str, *imports: str) -> int:
+def main(algorithms: str = "[]") -> int:
     """Answer for one artifact; what libraries print goes to stderr."""
-    import importlib
-
     from safetensors.numpy import save
 
     answer = os.dup(1)
     os.dup2(2, 1)
-    for module in imports:
+    for key, params in json.loads(algorithms):
+        catalog.make(Shelf.ALGORITHMS, key, params).warm()
+    order = json.loads(sys.stdin.buffer.readline())
+    for module in order["imports"]:
         importlib.import_module(module)
     try:
         table = pa.ipc.open_stream(sys.stdin.buffer.read()).read_all()
-        prediction_NK = artifact.load(Path(folder)).predict(table)
+        prediction_NK = artifact.load(Path(order["folder"])).predict(table)
     except AssayError as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED

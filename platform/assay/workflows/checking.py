@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from assay import catalog
-from assay.errors import Fault, SpecFault, raise_all
+from assay.errors import Fault, SpecFault, did_you_mean, raise_all
 from assay.parts import Part
-from assay.spec import Experiment, Located, check, read_yaml
+from assay.spec import Experiment, Located, check, layered, preset_names, read_yaml
 from assay.spec.reading import schema_faults
 from assay.vocabulary import Shelf
 
 Address = tuple[str | int, ...]
 
 
-def read_experiment(file: str | Path) -> Experiment:
-    """Read and check an experiment file.
+def read_experiment(file: str | Path, preset: str | None = None) -> Experiment:
+    """Read and check an experiment file, with another preset than its own when one is given.
 
     Raises:
-        SpecFault: every fault of the file at once, each with its line and column.
+        SpecFault: there is no such preset; or every fault of the file at once, each with its line and column.
     """
-    return checked(read_yaml(file))
+    if preset is not None and preset not in preset_names():
+        raise SpecFault.at("preset", f"there is none named '{preset}'", did_you_mean(preset, preset_names()))
+    tree = read_yaml(file)
+    if preset is not None and isinstance(tree.plain, dict):
+        tree = replace(tree, plain={**tree.plain, "preset": preset})
+    return checked(tree)
 
 
 def checked(tree: Located) -> Experiment:
-    """Return the experiment of a tree, or raise all its faults at once."""
+    """Return the experiment of a tree, its preset filled in, or raise all its faults at once."""
+    if isinstance(tree.plain, dict):
+        tree = replace(tree, plain=layered(tree.plain))
     experiment, faults = check(tree)
     if isinstance(tree.plain, dict):
         told = {fault.place for fault in faults}
-        faults += [fault for fault in _part_faults(tree) if fault.place not in told]
+        faults += [fault for fault in part_faults(tree) if fault.place not in told]
     raise_all(SpecFault, faults)
     assert experiment is not None
     return experiment
 
 
-def _part_faults(tree: Located) -> list[Fault]:
+def part_faults(tree: Located) -> list[Fault]:
     """Return what is wrong with the parts that are named, as far as the tree is well-formed enough to tell."""
     faults: list[Fault] = []
     for shelf, path, key, params, params_path in _named(tree.plain):
@@ -51,8 +59,15 @@ def _part_faults(tree: Located) -> list[Fault]:
             part.Params.model_validate(params)
         except ValidationError as error:
             faults += schema_faults(error, tree, params_path, part.Params)
-        faults += _guide_faults(part, tree, path)
+        faults += _guide_faults(part, tree, path) + _weight_faults(part, tree, path)
     return faults
+
+
+def _weight_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]:
+    """Return the fault of an algorithm that is to learn from weighted rows and cannot."""
+    if tree.plain.get("class_weight", "none") == "none" or getattr(part, "weighable", True):
+        return []
+    return [Fault(tree.place(path), "cannot learn from weighted rows", "leave it out, or the line `class_weight`")]
 
 
 def _guide_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]:

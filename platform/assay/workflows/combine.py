@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from assay import catalog
-from assay.batch import Batch
-from assay.engines.fleet import Failure, Fleet, Task, predictions_of
+from assay.batch import Batch, from_matrix
+from assay.engines.fleet import Driver, Failure, Task, predictions_of
 from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.growing import Ground
 from assay.engines.trial import algorithm_of, fit_fold
 from assay.evaluation.bootstrap import gain_interval, interval, row_counts
+from assay.evaluation.diversity import Diversity, diversity
 from assay.evaluation.leaderboard import Entry, ranked
 from assay.parts import Evidence, Learned, Metric
 from assay.seeds import child
@@ -21,8 +26,9 @@ from assay.store.runs import Run
 from assay.vocabulary import EntryKind, Shelf
 from assay.vocabulary import Task as TaskWord
 from assay.workflows.choices import BASELINE
+from assay.workflows.evidence import Judging, chosen_members, evidence_of, keep, members_at
+from assay.workflows.settle import Judged
 
-MAX_MEMBERS = 16  # trials that ensembles may draw from: the best of each family, then the best of all
 NUM_RESAMPLES = 200
 
 
@@ -32,6 +38,7 @@ class Combined:
 
     task: Task
     learned: Learned
+    folds: tuple[Learned, ...] = ()  # what it learned without each fold
 
 
 @dataclass(frozen=True)
@@ -42,41 +49,8 @@ class Board:
     trials: Mapping[str, TrialRecord]
     ensembles: Mapping[str, Combined]
     members: tuple[str, ...]  # names of the trials that ensembles were given, the best first
-
-
-def evidence_of(records: Sequence[TrialRecord], run: Run, plan: Plan, batch: Batch, task: TaskWord) -> Evidence:
-    """Bring the out-of-fold predictions of complete trials together, the best trial first."""
-    held_N = plan.fold_N >= 0
-    complete = [record for record in records if record.ended == "complete"]
-    shape = (len(complete), len(plan.fold_N), max(batch.num_classes, 1))
-    prediction_MNK = np.zeros(shape, np.float32)
-    for place, record in enumerate(complete):
-        for fold in range(plan.num_folds):
-            found = run.read_arrays(Run.fold_name(record.number, fold))
-            prediction_MNK[place, plan.fold_N == fold] = found["prediction"]
-    names = tuple(record.name for record in complete)
-    evidence = Evidence(names, prediction_MNK[:, held_N], batch.label_N[held_N], plan.fold_N[held_N], task, plan.metric)
-    gain_M = np.array([plan.metric.gain(plan.metric.score(evidence.y_N, p_NK)) for p_NK in evidence.prediction_MNK])
-    return members_at(evidence, np.argsort(-gain_M, kind="stable").tolist())
-
-
-def members_at(evidence: Evidence, places: Sequence[int]) -> Evidence:
-    """Return the evidence of some members, in that order."""
-    return replace(
-        evidence,
-        names=tuple(evidence.names[place] for place in places),
-        prediction_MNK=evidence.prediction_MNK[list(places)],
-    )
-
-
-def chosen_members(evidence: Evidence, family_of: Mapping[str, str]) -> list[int]:
-    """Return the places of the members that ensembles get: the best of each family, then the best of all."""
-    best_of: dict[str, int] = {}
-    for place, name in enumerate(evidence.names):
-        best_of.setdefault(family_of[name], place)
-    first = sorted(best_of.values())[:MAX_MEMBERS]
-    others = [place for place in range(len(evidence.names)) if place not in first]
-    return sorted(first + others[: MAX_MEMBERS - len(first)])
+    judged: Judged
+    diversity: Diversity
 
 
 def judge(
@@ -86,50 +60,66 @@ def judge(
     plan: Plan,
     batch: Batch,
     task: TaskWord,
-    fleet: Fleet,
+    fleet: Driver,
     tell: Tell,
+    columns: Mapping[str, Batch],
+    ground: Ground,
 ) -> Board:
     """Judge every ensemble fold after fold, score everything on the same rows, and rank it."""
-    evidence = evidence_of(records, run, plan, batch, task)
+    with one_thread():
+        return _judge(records, specs, run, Judging.of(plan, batch, task, columns), fleet, tell, ground)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Keep this process to one thread: sums over many have other last bits, and small ones are slower."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
+
+
+def _judge(
+    records: Sequence[TrialRecord],
+    specs: Sequence[PartSpec],
+    run: Run,
+    judging: Judging,
+    driver: Driver,
+    tell: Tell,
+    ground: Ground,
+) -> Board:
+    evidence = evidence_of(records, run, judging)
     trials = {record.name: record for record in records}
     family_of = {name: record.proposal.algorithm for name, record in trials.items()}
-    given = members_at(evidence, chosen_members(evidence, family_of))
-    weight_BN = row_counts(len(evidence.y_N), NUM_RESAMPLES, child(plan.seed, "leaderboard"))
-    scored = _Scored(plan.metric, evidence.y_N, weight_BN)
-    baseline = _baseline(plan, batch, scored)
-    rows = [
-        _trial_entry(trials[name], scored.entry(name, EntryKind.TRIAL, evidence.prediction_MNK[place]))
-        for place, name in enumerate(evidence.names)
-    ]
-    costs = {row.name: row for row in rows}
-    ensembles: dict[str, Combined] = {}
-    if len(given.names) > 1 and specs:
-        found = _learn(specs, given, plan, fleet, tell)
-        for name, (combined, prediction_NK) in found.items():
-            ensembles[name] = combined
-            used = combined.task.part.used(combined.learned, len(given.names))
-            rows.append(
-                _ensemble_entry(
-                    scored.entry(name, EntryKind.ENSEMBLE, prediction_NK), [costs[given.names[place]] for place in used]
-                )
-            )
-    entries = scored.with_gaps(ranked([*rows, baseline], plan.metric))
-    return Board(tuple(entries), trials, ensembles, given.names)
+    scored = Scored(judging, evidence.y_N)
+    baseline = baseline_entry(judging, scored)
+    given = members_at(evidence, chosen_members(evidence, family_of, judging.metric.gain(baseline.score)))
+    keep(run, judging, [trials[name].number for name in given.names])
+    rows = trial_entries(trials, evidence, scored)
+    joined, ensembles = ensemble_entries(specs, given, rows, judging, scored, driver, tell, ground)
+    entries = scored.with_gaps(ranked([*rows, *joined, baseline], judging.metric))
+    judged = Judged(evidence.y_N, evidence.fold_N, scored.prediction_NK)
+    found = diversity(given.names, given.prediction_MNK, given.y_N)
+    return Board(tuple(entries), trials, ensembles, given.names, judged, found)
 
 
-class _Scored:
+class Scored:
     """Scores and intervals on the same resampled rows, so that gaps between rows of the board are paired."""
 
-    def __init__(self, metric: Metric, y_N: np.ndarray, weight_BN: np.ndarray) -> None:
-        self.metric, self.y_N, self.weight_BN = metric, y_N, weight_BN
+    def __init__(self, judging: Judging, y_N: np.ndarray) -> None:
+        self.metric, self.y_N = judging.metric, y_N
+        self.weight_BN = row_counts(len(y_N), NUM_RESAMPLES, child(judging.seed, "leaderboard"))
         self.score_B: dict[str, np.ndarray] = {}
+        self.prediction_NK: dict[str, np.ndarray] = {}
 
     def entry(self, name: str, kind: EntryKind, prediction_NK: np.ndarray) -> Entry:
+        """Return a row of the leaderboard with its score and interval."""
+        self.prediction_NK[name] = prediction_NK
         self.score_B[name] = self.metric.resampled(self.y_N, prediction_NK, self.weight_BN)
         found = interval(float(self.metric.score(self.y_N, prediction_NK)), self.score_B[name])
         return Entry(name, kind, found.score, found.low, found.high)
 
     def with_gaps(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the rows with how much worse each is than the first."""
         best = self.score_B[entries[0].name]
         gaps = [gain_interval(self.metric, best, self.score_B[entry.name]) for entry in entries]
         return [
@@ -138,15 +128,54 @@ class _Scored:
         ]
 
 
-def _baseline(plan: Plan, batch: Batch, scored: _Scored) -> Entry:
-    """Judge the dummy on the same folds: what anything must beat."""
-    algorithm = algorithm_of(BASELINE, {})
-    held_N = plan.fold_N >= 0
-    prediction_NK = np.zeros((len(batch), max(batch.num_classes, 1)), np.float32)
-    for fold in range(plan.num_folds):
-        train_N, fold_N = plan.split.train_rows(plan.fold_N, fold), plan.fold_N == fold
-        _, prediction_NK[fold_N] = fit_fold(algorithm, batch, train_N, fold_N, fold, plan.seed, 1, plan.metric)
-    return scored.entry(BASELINE, EntryKind.BASELINE, prediction_NK[held_N])
+def baseline_entry(judging: Judging, scored: Scored) -> Entry:
+    """Judge the dummy, which looks at no column, on the same folds: what anything must beat."""
+    algorithm, folds, found = algorithm_of(BASELINE, {}), judging.folds, []
+    batch = from_matrix(np.zeros((len(judging.y_N), 0), np.float32), judging.y_N, judging.num_classes)
+    for fold in range(folds.num):
+        learning_N, held_N = folds.learning_N(fold), folds.held_N(fold)
+        found.append(fit_fold(algorithm, batch, learning_N, held_N, fold, judging.seed, 1, judging.metric)[1])
+    return scored.entry(BASELINE, EntryKind.BASELINE, folds.joined(found))
+
+
+def trial_entries(trials: Mapping[str, TrialRecord], evidence: Evidence, scored: Scored) -> list[Entry]:
+    """Return a row for each trial of the evidence."""
+    return [
+        _trial_entry(trials[name], scored.entry(name, EntryKind.TRIAL, evidence.prediction_MNK[place]))
+        for place, name in enumerate(evidence.names)
+    ]
+
+
+def ensemble_entries(
+    specs: Sequence[PartSpec],
+    given: Evidence,
+    rows: Sequence[Entry],
+    judging: Judging,
+    scored: Scored,
+    driver: Driver,
+    tell: Tell,
+    ground: Ground | None = None,
+) -> tuple[list[Entry], dict[str, Combined]]:
+    """Return a row for each ensemble that could be learned, and what it learned; `rows` are those of the trials."""
+    costs, entries, ensembles = {row.name: row for row in rows}, [], {}
+    wanted = [spec for spec in specs if len(given.names) >= (1 if _grows(spec) else 2)]
+    for name, (combined, prediction_NK) in _learn(wanted, given, judging, driver, tell, ground).items():
+        ensembles[name], part = combined, combined.task.part
+        entry = scored.entry(name, EntryKind.ENSEMBLE, prediction_NK)
+        if part.grows:
+            entries.append(_grown_entry(entry, combined))
+            continue
+        members = [costs[given.names[place]] for place in part.used(combined.learned, len(given.names))]
+        entry = _ensemble_entry(entry, members)
+        entries.append(doubted(entry, costs[given.names[0]], judging.metric) if part.doubted else entry)
+    return entries, ensembles
+
+
+def doubted(entry: Entry, best: Entry, metric: Metric) -> Entry:
+    """Return the row of an ensemble that may overfit, refused when it is worse than the best member it was given."""
+    if metric.gain(entry.score) >= metric.gain(best.score):
+        return entry
+    return replace(entry, refused=True, note=f"refused: worse out of fold than {best.name}")
 
 
 def _trial_entry(record: TrialRecord, entry: Entry) -> Entry:
@@ -176,36 +205,58 @@ def _ensemble_entry(entry: Entry, members: Sequence[Entry]) -> Entry:
     )
 
 
+def _grows(spec: PartSpec) -> bool:
+    return bool(catalog.find(Shelf.ENSEMBLES, spec.name).grows)
+
+
+def _grown_entry(entry: Entry, combined: Combined) -> Entry:
+    """Return the row of an ensemble that fitted its own members: each is listed by its learner."""
+    return replace(
+        entry,
+        fit_s=float(np.mean([sum(member.fit_s for member in fold.grown) for fold in combined.folds])),
+        predict_us_per_row=float(
+            np.mean([sum(member.predict_us_per_row for member in fold.grown) for fold in combined.folds])
+        ),
+        num_rows=max(member.num_rows for fold in combined.folds for member in fold.grown),
+        members=tuple(member.name for member in combined.learned.grown),
+    )
+
+
 def _learn(
-    specs: Sequence[PartSpec], given: Evidence, plan: Plan, fleet: Fleet, tell: Tell
+    specs: Sequence[PartSpec], given: Evidence, judging: Judging, driver: Driver, tell: Tell, ground: Ground | None
 ) -> dict[str, tuple[Combined, np.ndarray]]:
     """Learn each ensemble once without each fold, to judge it there, and once from all rows, to keep it."""
-    tasks = [Task(spec.name, spec.params, fold) for spec in specs for fold in (*range(plan.num_folds), None)]
-    outcomes = fleet.learn(tasks, given, child(plan.seed, "ensembles"))
+    judged_on = [_judged_on(spec, given, judging) for spec in specs]
+    tasks = [
+        Task(spec.name, spec.params, part)
+        for spec, fold_n in zip(specs, judged_on, strict=True)
+        for part in (*np.unique(fold_n).tolist(), None)
+    ]
+    outcomes = iter(zip(tasks, driver.learn(tasks, given, child(judging.seed, "ensembles"), ground), strict=True))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
-    stride = plan.num_folds + 1
-    for place, spec in enumerate(specs):
+    for spec, fold_n in zip(specs, judged_on, strict=True):
         name = ensemble_name(spec)
-        learned = outcomes[place * stride : (place + 1) * stride]
-        failures = [outcome.reason for outcome in learned if isinstance(outcome, Failure)]
+        learned = list(itertools.islice(outcomes, len(np.unique(fold_n)) + 1))
+        failures = [outcome.reason for _, outcome in learned if isinstance(outcome, Failure)]
         if failures:
             tell("ensemble", {"name": name, "failed": failures[0]})
             continue
-        prediction_NK = _out_of_fold(tasks[place * stride], learned[:-1], given)
-        whole = learned[-1]
-        assert isinstance(whole, Learned)
-        found[name] = (Combined(tasks[(place + 1) * stride - 1], whole), prediction_NK)
-        tell("ensemble", {"name": name, "score": float(plan.metric.score(given.y_N, prediction_NK))})
+        *folds, (task, whole) = [(task, outcome) for task, outcome in learned if isinstance(outcome, Learned)]
+        prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
+        for part, state in folds:
+            held_N = fold_n == part.without_fold
+            prediction_NK[held_N] = predictions_of(part, state, given.rows(held_N))
+        found[name] = (Combined(task, whole, tuple(state for _, state in folds)), prediction_NK)
+        tell("ensemble", {"name": name, "score": float(judging.metric.score(given.y_N, prediction_NK))})
     return found
 
 
-def _out_of_fold(task: Task, learned: Sequence[Learned | Failure], given: Evidence) -> np.ndarray:
-    prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
-    for fold, state in enumerate(learned):
-        assert isinstance(state, Learned)
-        held_N = given.fold_N == fold
-        prediction_NK[held_N] = predictions_of(task, state, given.prediction_MNK[:, held_N])
-    return prediction_NK
+def _judged_on(spec: PartSpec, given: Evidence, judging: Judging) -> np.ndarray:
+    """Return the part of each row in which an ensemble is judged on it.
+
+    One that fits members of its own is judged as trials are, on the folds; a holdout has but one.
+    """
+    return np.zeros_like(given.fold_N) if _grows(spec) and judging.folds.per_repeat == 1 else given.fold_N
 
 
 def ensemble_name(spec: PartSpec) -> str:

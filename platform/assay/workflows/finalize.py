@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,13 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Batch
-from assay.engines.fleet import Fleet, Refit
-from assay.engines.generations import Plan, Tell, TrialRecord
+from assay.engines.budget import SAFETY, Budget
+from assay.engines.fleet import Driver, Kept, Refit, judged
+from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
+from assay.engines.growing import Ground
+from assay.errors import SpecFault, did_you_mean
 from assay.evaluation.bootstrap import row_counts, score_interval
+from assay.evaluation.calibration import losses
 from assay.evaluation.leaderboard import Entry
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
@@ -21,28 +25,72 @@ from assay.seeds import child
 from assay.spec import Experiment
 from assay.store import artifact, files
 from assay.store.runs import Run
-from assay.store.verify import verify
-from assay.vocabulary import EntryKind, Shelf, Task
+from assay.store.verify import Prover
+from assay.vocabulary import EntryKind, Shelf
 from assay.workflows import choices
-from assay.workflows.combine import Board
-from assay.workflows.prepare import Prepared, Rows
+from assay.workflows.combine import Board, Combined
+from assay.workflows.prepare import Prepared, Rows, recipe_for
+from assay.workflows.settle import settle
 
 NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
+PROOF_S = 3.0  # of a time budget: writing the model, loading it in a fresh process, scoring
+LATE_S = 2.0  # a good model this much late is better than a poor one in time
 
 
-def winner(board: Board, metric: Metric) -> Entry:
-    """Return the row that becomes the model: the best, or a cheaper one that is as good; by out-of-fold scores alone.
+def winner(
+    board: Board, metric: Metric, asked: str | None = None, in_time: Callable[[list[Entry]], list[Entry]] = list
+) -> Entry:
+    """Return the row that becomes the model: the one asked for, the best, or a cheaper one that is as good.
 
-    As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, of fewer members. Measured times
-    would choose otherwise on another day.
+    Chosen by out-of-fold scores alone, among those that are as sure as their members and, within a time budget, that
+    can still be fitted `in_time`. As good means within NEGLIGIBLE of what the best gains over the baseline; cheaper, of
+    fewer members: measured times would choose otherwise on another day.
+
+    Raises:
+        SpecFault: the row that was asked for is not on the board.
     """
-    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE]
+    models = [entry for entry in board.entries if entry.kind is not EntryKind.BASELINE and not entry.refused]
+    if asked is not None:
+        if asked not in (names := [entry.name for entry in models]):
+            raise SpecFault.at("final.choose", f"no row is named '{asked}'", did_you_mean(asked, names))
+        return models[names.index(asked)]
+    allowed = in_time([entry for entry in models if _is_sure(entry, board)])
     floor = next(metric.gain(entry.score) for entry in board.entries if entry.kind is EntryKind.BASELINE)
-    best = metric.gain(models[0].score)
+    best = metric.gain(allowed[0].score)
     enough = best - NEGLIGIBLE * abs(best - floor)
-    return min((entry for entry in models if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
+    return min((entry for entry in allowed if metric.gain(entry.score) >= enough), key=lambda entry: len(entry.members))
+
+
+def _is_sure(entry: Entry, board: Board) -> bool:
+    """Whether the log loss of an ensemble, out of fold, is not worse than that of its best member.
+
+    A vote that counts classes or an average of ranks may rank rows best and yet not be as sure as it should.
+    """
+    said = board.judged.prediction_NK
+    members = [name for name in entry.members if name in said]
+    if not members or said[entry.name].shape[1] == 1:
+        return True
+    y_N = board.judged.y_N
+    return bool(losses(said[entry.name], y_N).mean() <= min(losses(said[name], y_N).mean() for name in members))
+
+
+def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget) -> list[Entry]:
+    """Return the rows that can be finalized in the time left; the quickest alone when none can."""
+    if plan.keeps_models or math.isinf(budget.left_s):
+        return list(entries)
+
+    def needed_s(entry: Entry) -> float:
+        combined = board.ensembles.get(entry.name)
+        if combined is not None and combined.task.part.grows:
+            return PROOF_S
+        fit_s_M = [board.trials[name].fit_s for name in entry.members or (entry.name,)]
+        return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots) + PROOF_S
+
+    room_s = max(budget.left_s, PROOF_S + LATE_S)
+    found = [entry for entry in entries if needed_s(entry) <= room_s]
+    return found or [min(entries, key=needed_s)]
 
 
 @dataclass(frozen=True)
@@ -53,55 +101,138 @@ class Built:
     prediction_nK: np.ndarray
 
 
+def prover(records: Sequence[TrialRecord], threads: int) -> Prover:
+    """Start the process that will prove the model, with what any of the trials may need."""
+    keys = {record.proposal.algorithm for record in records if record.ended == "complete"}
+    return Prover([(key, {}) for key in sorted(keys) if ":" not in key and "." not in key], threads)
+
+
 def probe_rows(rows: Rows) -> pa.Table:
     """Return the rows that prove a model: the test rows, or training rows where none are kept for the test."""
     return rows.test if rows.test.num_rows else rows.train.slice(0, PROBE_ROWS)
 
 
-def build(
-    board: Board, experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, fleet: Fleet, run: Run, tell: Tell
-) -> Built:
-    """Fit the winner's members on all training rows, in parallel actors, and put the model together."""
-    chosen = winner(board, plan.metric)
-    combined = board.ensembles.get(chosen.name)
-    names = [chosen.name]
-    if combined is not None:
-        names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
-    tell("refit", {"members": names})
+def probe_batch(experiment: Experiment, rows: Rows) -> Batch:
+    """Return the first of the rows that prove a model, as canonical columns."""
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
-    probe = kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
-    orders = [_order(board.trials[name], plan, prepared.recipes, probe) for name in names]
-    fitted = fleet.refit(orders, prepared.refs)
-    members = tuple(
-        Member(name, order.algorithm, found.params, order.recipe, found.sealed)
-        for name, order, found in zip(names, orders, fitted, strict=True)
+    return kind.to_batch(probe_rows(rows).slice(0, PROBE_ROWS), rows.profile)
+
+
+def ground_for(
+    experiment: Experiment, plan: Plan, rows: Rows, prepared: Prepared, batches: Mapping[str, Batch]
+) -> Ground:
+    """Return what ensembles that fit their own members fit them on, and what these must predict to be proven."""
+    probe = probe_batch(experiment, rows)
+    return Ground(
+        prepared.refs,
+        plan.recipe_of,
+        {algorithm: len(batches[recipe].features) for algorithm, recipe in plan.recipe_of.items()},
+        {name: recipe.apply(probe) for name, recipe in prepared.recipes.items()},
+        next(iter(batches.values())).label_N,
+        plan.folds,
     )
-    prediction_nK, combination = fitted[0].prediction_nK, None
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What it takes to make a model from a row of the leaderboard."""
+
+    experiment: Experiment
+    plan: Plan
+    rows: Rows
+    prepared: Prepared
+    fleet: Driver
+    run: Run
+    tell: Tell
+
+
+def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
+    """Fit the winner's members on all training rows, or take up what was fitted before, and put the model together."""
+    experiment, rows, prepared = shop.experiment, shop.rows, shop.prepared
+    combined = board.ensembles.get(chosen.name)
+    if combined is not None and combined.task.part.grows:
+        members, prediction_MnK = _grown(combined, shop.plan)
+    else:
+        members, prediction_MnK = _members(chosen, board, shop)
+    prediction_nK, combination = prediction_MnK[0], None
     if combined is not None:
-        combination = Combination(combined.task.key, combined.task.params, combined.learned)
-        prediction_MnK = np.stack([found.prediction_nK for found in fitted])
-        prediction_nK = combination.part.combine(combined.learned, prediction_MnK)
-    recipes = {member.recipe: prepared.recipes[member.recipe] for member in members}
+        reads = combined.task.part.reads
+        recipe = recipe_for(reads, experiment) if reads else ""
+        combination = Combination(combined.task.key, combined.task.params, combined.learned, recipe)
+        batch = prepared.recipes[recipe].apply(probe_batch(experiment, rows)).without_pending() if recipe else None
+        prediction_nK = combination.part.combine_rows(combined.learned, prediction_MnK, batch)
+    used = {*(member.recipe for member in members), *([combination.recipe] if combination else [])} - {""}
+    recipes = {name: prepared.recipes[name] for name in sorted(used)}
     card = {
         "experiment": experiment.experiment,
-        "run": run.id,
+        "run": shop.run.id,
         "winner": chosen.name,
         "seed": experiment.seed,
         "metric": choices.metric_key(experiment, rows.profile.label.task),
         "out_of_fold": chosen.to_json(),
     }
-    model = Model(experiment.kind or "tabular", rows.profile, recipes, members, combination, card)
-    return Built(model, prediction_nK)
+    settled = settle(chosen.name, chosen.members, board.judged, experiment, shop.plan.metric)
+    shop.tell("settled", {"metric": card["metric"], **settled.told})
+    card |= settled.told
+    kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
+    model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
+    return Built(model, model.calibrated(prediction_nK))
+
+
+Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
+
+
+def _grown(combined: Combined, plan: Plan) -> Proven:
+    """Return the members that were fitted on all training rows when the ensemble learned from them."""
+    grown = combined.learned.grown
+    members = []
+    for place, one in enumerate(grown):
+        assert one.fitted is not None, "the ensemble learned from all rows"
+        name, recipe = f"{one.name} ({place + 1} of {len(grown)})", plan.recipe_of[one.algorithm]
+        members.append(Member(name, one.algorithm, one.params, recipe, one.fitted, one.features))
+    return tuple(members), judged(combined.learned)
+
+
+def _members(chosen: Entry, board: Board, shop: Workshop) -> Proven:
+    """Fit the trials that the winner needs on all training rows, or take up the models of their folds."""
+    plan, recipes = shop.plan, shop.prepared.recipes
+    combined, names = board.ensembles.get(chosen.name), [chosen.name]
+    if combined is not None:
+        names = [board.members[place] for place in combined.task.part.used(combined.learned, len(board.members))]
+    shop.tell("refit", {"members": names, "fit": "folds" if plan.keeps_models else "all_rows"})
+    trials, probe = [board.trials[name] for name in names], probe_batch(shop.experiment, shop.rows)
+    if plan.keeps_models:
+        made = shop.fleet.take_up([_kept(trial, plan, recipes, probe, shop.run) for trial in trials])
+    else:
+        orders = [_order(trial, plan, recipes, probe) for trial in trials]
+        made = [[found] for found in shop.fleet.refit(orders, shop.prepared.refs)]
+    members = tuple(
+        Member(trial.name, trial.proposal.algorithm, one.params, _recipe(trial, plan), one.sealed)
+        for trial, found in zip(trials, made, strict=True)
+        for one in found
+    )
+    return members, np.stack([np.mean([one.prediction_nK for one in found], axis=0) for found in made])
+
+
+def _recipe(record: TrialRecord, plan: Plan) -> str:
+    return plan.recipe_of[record.proposal.algorithm]
 
 
 def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch) -> Refit:
-    key = record.proposal.algorithm
-    recipe, facts = plan.recipe_of[key], tuple(fold.facts for fold in record.folds)
-    seed = child(plan.seed, "refit", record.number)
-    return Refit(key, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe))
+    facts = tuple(fold.facts for fold in record.folds)
+    seed, recipe = child(plan.seed, "refit", record.number), _recipe(record, plan)
+    return Refit(record.proposal.algorithm, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe))
 
 
-def pack(built: Built, run: Run, rows: Rows, threads: int) -> np.ndarray:
+def _kept(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch, run: Run) -> Kept:
+    facts = tuple(fold.facts for fold in record.folds)
+    recipe = recipes[_recipe(record, plan)]
+    return Kept(
+        str(run.folder), record.number, record.proposal.algorithm, record.proposal.params, facts, recipe.apply(probe)
+    )
+
+
+def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     """Write the model's folder, load it in a fresh process, and return what it predicts there for `probe_rows`.
 
     Raises:
@@ -112,29 +243,33 @@ def pack(built: Built, run: Run, rows: Rows, threads: int) -> np.ndarray:
     artifact.pack(run.model, built.model)
     own = [member.algorithm.partition(":")[0] for member in built.model.members if ":" in member.algorithm]
     imports = [name for name in own if name.split(".")[0] != "sklearn"]
-    return verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports, threads=threads)
+    return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
 
 
-def score_test(prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:
+def score_test(model: Model, prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:
     """Score what the packed model predicted for the test rows; empty where no rows are kept for the test."""
     if rows.test.num_rows == 0:
         return {}
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
     label_N = kind.to_batch(rows.test, rows.profile).label_N
-    task = rows.profile.label.task
-    return scores(task, label_N, prediction_NK, choices.metric_key(experiment, task), experiment.seed)
+    first = choices.metric_key(experiment, rows.profile.label.task)
+    return scores(model, label_N, prediction_NK, first, experiment.seed)
 
 
-def scores(task: Task, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int) -> Json:
-    """Return every metric of the task with its interval, the asked one first; one that has no value is left out."""
+def scores(model: Model, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int) -> Json:
+    """Return every metric of the task with its interval, the asked one first; one that has no value is left out.
+
+    Metrics that judge answers see those that the model gives, with its threshold.
+    """
+    weighed_NK = model.weighed(prediction_NK)
     weight_BN = row_counts(len(y_N), NUM_TEST_RESAMPLES, child(seed, "test"))
     keys = [first, *(key for key in catalog.keys(Shelf.METRICS) if key != first)]
     found: Json = {}
     for key in keys:
         metric: Metric = catalog.make(Shelf.METRICS, key)
-        if task not in metric.tasks:
+        if model.task not in metric.tasks:
             continue
-        known = score_interval(metric, y_N, prediction_NK, weight_BN)
+        known = score_interval(metric, y_N, weighed_NK if metric.of_decisions else prediction_NK, weight_BN)
         if math.isfinite(known.score):
             found[key] = {"score": known.score, "low": _plain(known.low), "high": _plain(known.high)}
     return found

@@ -119,7 +119,7 @@ def _scores(model: Model, table: object, first: str) -> Json:
             f"{int(missing.sum()):,} of {len(missing):,} rows are missing",
             "drop these rows",
         )
-    return scores(model.task, batch.y_N, model.predict_batch(batch), first, seed=0)
+    return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0)
 
 
 def _title(found: ResolvedModel) -> str:

@@ -12,16 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay import catalog
-from assay.batch import Batch
+from assay.batch import ROUGH, Batch, Pending
 from assay.engines import loading, objects
+from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
-from assay.model import Recipe, StepState
-from assay.parts import Kind, Split, Step
+from assay.model import Recipe, StepState, learn_steps
+from assay.parts import Kind, Split
 from assay.profile import Profile
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
-from assay.vocabulary import ColumnKind, Shelf, Task
-from assay.workflows.choices import split_key
+from assay.vocabulary import Shelf, Task
+from assay.workflows.choices import division, split_key
+from assay.workflows.imbalance import weighted
+
+REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,7 @@ class Rows:
     train_row_N: np.ndarray  # ids in file order
     test_row_N: np.ndarray
     train_ref: Any  # the training table in the object store
-    fold_N: np.ndarray
-    split: Split
+    folds: Folds
     profile: Profile
 
 
@@ -46,8 +49,8 @@ class Prepared:
     refs: Mapping[str, Any]
 
 
-def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -> Rows:
-    """Read, divide and profile the rows of an experiment.
+def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] | None = None) -> Rows:
+    """Read, divide and profile the rows of an experiment, of which `num_slots` fits will run at once.
 
     `memory` gives `train` (and `test`) as DataFrames, Arrow tables or Ray Datasets instead of files.
 
@@ -75,12 +78,13 @@ def read_rows(experiment: Experiment, memory: Mapping[str, Any] | None = None) -
     train_row_N = row_N[~test_mask_N]
     train_ref = objects.put(train)
     profile = profile_rows(experiment, train_ref, train_row_N)
+    num_folds, num_repeats = division(experiment, profile, num_slots)
     fold_guide_N = None if guide_N is None else guide_N[~test_mask_N]
-    fold_N = split.folds(train_row_N, fold_guide_N, experiment.split.folds, child(experiment.seed, "folds"))
-    _check_folds(fold_N, experiment)
+    folds = divide(split, train_row_N, fold_guide_N, num_folds, num_repeats, experiment.seed)
+    _check_folds(folds)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
-    return Rows(train, test, train_row_N, test_row_N, train_ref, fold_N, split, profile)
+    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile)
 
 
 def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
@@ -193,12 +197,12 @@ def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> P
     return part.profile(summaries, experiment.data.label, experiment.task, declared, experiment.data.positive)
 
 
-def _check_folds(fold_N: np.ndarray, experiment: Experiment) -> None:
-    empty = set(range(experiment.split.folds)) - set(np.unique(fold_N).tolist())
+def _check_folds(folds: Folds) -> None:
+    empty = sum(not folds.held_N(fold).any() or not folds.learning_N(fold).any() for fold in range(folds.num))
     if empty:
         raise DataFault.at(
             "split.folds",
-            f"{experiment.split.folds} folds of {len(fold_N)} training rows leave {len(empty)} empty",
+            f"{folds.per_repeat} folds of {folds.fold_RN.shape[1]} training rows leave {empty} empty",
             "ask for fewer folds, or give more rows or groups",
         )
 
@@ -214,14 +218,15 @@ def make_batches(
     """Learn each recipe on the training rows and apply it, once for all trials."""
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
     raw = kind.to_batch(rows.train, rows.profile, rows.train_row_N)
+    raw = weighted(raw, experiment, rows.profile.label)
     recipes, batches = {}, {}
     for wants in wanted:
         name = recipe_for(wants, experiment)
         if name in recipes:
             continue
         steps = _steps(experiment, kind, wants)
-        recipes[name], batches[name] = learn_recipe(steps, raw)
-        made_bytes = sum(batch.matrix().nbytes for batch in batches.values())
+        recipes[name], batches[name] = learn_recipe(steps, raw, child(experiment.seed, "steps"))
+        made_bytes = sum(array.nbytes for batch in batches.values() for array in batch.columns.values())
         objects.check_room(rows.train.nbytes + made_bytes, experiment.compute.memory_fraction)
     return recipes, batches
 
@@ -232,25 +237,35 @@ def _steps(experiment: Experiment, kind: Kind, wants: str) -> list[PartSpec]:
     return list(experiment.steps)
 
 
-def learn_recipe(steps: Sequence[PartSpec], batch: Batch) -> tuple[Recipe, Batch]:
-    """Measure and apply steps in order; those that find no column to change are left out.
+def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int) -> tuple[Recipe, Batch]:
+    """Learn steps in order and apply them; the first that looks at the label, and all after it, are left to the fits.
+
+    Steps that find no column to change are left out.
 
     Raises:
         DataFault: text or datetime columns are left that no algorithm can read.
     """
-    learned = []
-    for spec in steps:
-        step: Step = catalog.make(Shelf.STEPS, spec.name, spec.params)
-        if not batch.names(*step.takes):
-            continue
-        state = step.merge([step.measure(batch)])
-        learned.append(StepState(spec.name, spec.params, state))
-        batch = step.apply(state, batch)
-    rough = batch.names(ColumnKind.TEXT, ColumnKind.DATETIME)
+    learned: list[StepState] = []
+    for place, spec in enumerate(specs):
+        step = StepState(spec.name, spec.params, None)
+        if step.part.looks_at_label and step.part.columns(batch):
+            learned += [StepState(late.name, late.params, None) for late in specs[place:]]
+            break
+        found, batch = learn_steps([Pending(spec.name, spec.params)], batch, child(seed, place))
+        learned += found
+    recipe = Recipe(tuple(learned))
+    _check_rough(recipe, batch, seed)
+    return recipe, recipe.packed(batch)
+
+
+def _check_rough(recipe: Recipe, batch: Batch, seed: int) -> None:
+    waiting = [Pending(step.key, step.params) for step in recipe.steps if step.state is None]
+    if waiting:  # what they leave is seen on a few rows; a fit would find it out too late
+        _, batch = learn_steps(waiting, batch.take(np.arange(min(len(batch), REHEARSAL_ROWS))), seed)
+    rough = batch.names(*ROUGH)
     if rough:
         raise DataFault.at(
             "steps",
             f"leave columns that are not numbers: {', '.join(rough)}",
-            "add `datetime_parts` or `hashed_text`, or drop the columns",
+            "add `datetime_parts` or `tfidf_text`, or drop the columns",
         )
-    return Recipe(tuple(learned)), batch.packed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.engines.loading import source_key
+from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import Profile
 from assay.seeds import child
-from assay.spec import Experiment
+from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
@@ -37,15 +39,18 @@ def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
     return kind.profile(summaries, experiment.data.label, experiment.task, experiment.columns, experiment.data.positive)
 
 
-def initial(data: list[str], label: str, declared: str | None = None) -> tuple[str, str]:
+def initial(data: list[str], label: str, declared: str | None = None, preset: str = "balanced") -> tuple[str, str]:
     """Return a name and an experiment file for the data, as YAML with what was inferred.
 
     Raises:
+        SpecFault: there is no such preset.
         DataFault: the data cannot be read or learned from.
     """
+    if preset not in preset_names():
+        raise SpecFault.at("preset", f"there is none named '{preset}'", did_you_mean(preset, preset_names()))
     train: Any = data[0] if len(data) == 1 else data
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data[0].rstrip("/")).name.split(".")[0]).strip("-.") or "experiment"
-    plain: Json = {"experiment": name, "seed": 0, "data": {"train": train, "label": label}}
+    plain: Json = {"experiment": name, "preset": preset, "seed": 0, "data": {"train": train, "label": label}}
     if declared is not None:
         plain["data"]["format"] = declared
     experiment = Experiment.model_validate(plain)
@@ -54,8 +59,7 @@ def initial(data: list[str], label: str, declared: str | None = None) -> tuple[s
     plain |= {
         "task": task.value,
         "metric": choices.METRIC_OF[task],
-        "split": {"folds": 5, "test_fraction": 0.2},
-        "search": {"trials": 40},
+        "split": {"test_fraction": 0.2},
     }
     return name, to_yaml(plain) + _remarks(profile)
 
@@ -81,22 +85,27 @@ def planned(experiment: Experiment) -> Json:
     table = labelled(head(listed, experiment.data.format), experiment)
     profile = profile_head(experiment, table)
     task = profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task), profile)
     choices.metric_for(experiment, task)
+    ensembles = choices.ensembles_for(experiment, profile.label)
+    num_cpus = experiment.compute.cpus or os.cpu_count() or 1
+    folds, repeats = choices.division(experiment, profile, max(1, num_cpus // experiment.compute.threads_per_fit))
     return {
         "experiment": experiment.experiment,
         "rows_seen": table.num_rows,
         "task": task.value,
         "metric": choices.metric_key(experiment, task),
         "split": choices.split_key(experiment, looks_like_classes(table, experiment)),
-        "folds": experiment.split.folds,
+        "folds": folds,
+        "repeats": repeats,
         "trials": experiment.search.trials,
-        "fits": experiment.search.trials * experiment.split.folds,
+        "fits": experiment.search.trials * folds * repeats,
+        "time_budget_s": experiment.search.time_budget_s,
         "algorithms": {
             candidate.key: {"settings_to_try_first": len(candidate.portfolio), "searched": list(candidate.space)}
             for candidate in candidates
         },
-        "ensembles": [spec.model_dump(exclude_defaults=True) for spec in choices.ensembles_for(experiment, task)],
+        "ensembles": [spec.model_dump(exclude_defaults=True) for spec in ensembles],
         "columns": {column.name: column.kind.value for column in profile.used},
         "dropped": {column.name: column.dropped for column in profile.columns if column.dropped},
     }

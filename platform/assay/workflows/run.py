@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Batch
 from assay.engines import cluster, objects
-from assay.engines.fleet import Fleet
-from assay.engines.generations import Plan, Tell
+from assay.engines.budget import Budget
+from assay.engines.fleet import Driver, Fleet
+from assay.engines.generations import USUAL_MEMBERS, Plan, Tell, TrialRecord, not_fitted
+from assay.engines.local_fleet import LocalFleet
 from assay.engines.search import search
-from assay.errors import ClusterFault, DataFault, SpecFault
+from assay.errors import ClusterFault, SpecFault
 from assay.model import Recipe
 from assay.parts import Json
 from assay.profile import Profile
@@ -31,8 +30,17 @@ from assay.vocabulary import Shelf
 from assay.workflows import choices, finalize
 from assay.workflows.checking import checked
 from assay.workflows.combine import Board, judge
+from assay.workflows.imbalance import check_weights
+from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
+from assay.workflows.settle import check_answers
+
+# Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
+# import everything, judging ensembles, reading the model back, scoring the test rows.
+FINISH_S, FINISH_S_PER_VALUE = 9.0, 1e-6
+# Two actors take 5 s of both cores before their first fit.
+FEW_S, FEW_VALUES = 8.0, 20_000_000
 
 
 def silent(type: str, data: Json) -> None:
@@ -46,6 +54,7 @@ class Session:
     storage: Storage
     tell: Tell = silent
     memory: Mapping[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)  # what a time budget counts from
 
 
 def start(experiment: Experiment, session: Session) -> Json:
@@ -56,16 +65,17 @@ def start(experiment: Experiment, session: Session) -> Json:
     Raises:
         SpecFault, DataFault, ClusterFault, ArtifactFault: see `assay.errors`.
     """
-    started = time.monotonic()
     num_cpus = connect(experiment, session.tell)
     session.tell("reading", {"data": "memory" if session.memory else experiment.data.train})
-    ready = make_ready(experiment, read_rows(experiment, session.memory))
+    rows = read_rows(experiment, slots(experiment, num_cpus), session.memory)
+    experiment = settled(experiment, rows)
+    ready = make_ready(experiment, rows)
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
-        experiment = _keep_memory(experiment, session.memory, run)
+        experiment = keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
         run.events.append("run_started", experiment=experiment.experiment)
-        return _execute(run, experiment, ready, num_cpus, session, started)
+        return _execute(run, experiment, ready, num_cpus, session)
 
 
 def resume(reference: str, session: Session) -> Json:
@@ -76,7 +86,6 @@ def resume(reference: str, session: Session) -> Json:
         ClusterFault: another process is writing it.
         DataFault: the data changed since the run began.
     """
-    started = time.monotonic()
     run = session.storage.open_run(reference)
     if not run.exists("spec.yaml"):
         raise SpecFault.at(
@@ -89,9 +98,26 @@ def resume(reference: str, session: Session) -> Json:
     with run.lock():
         num_cpus = connect(experiment, session.tell)
         session.tell("reading", {"data": experiment.data.train})
-        ready = make_ready(experiment, read_rows(experiment))
+        ready = make_ready(experiment, read_rows(experiment, slots(experiment, num_cpus)))
         run.events.append("run_resumed")
-        return _execute(run, experiment, ready, num_cpus, session, started)
+        return _execute(run, experiment, ready, num_cpus, session)
+
+
+def slots(experiment: Experiment, num_cpus: int) -> int:
+    """Return how many fits run at once."""
+    return max(1, num_cpus // experiment.compute.threads_per_fit)
+
+
+def settled(experiment: Experiment, rows: Rows) -> Experiment:
+    """Return the experiment with what was left to the data and the time budget: what is written down and repeated."""
+    found = {"folds": rows.folds.per_repeat, "repeats": len(rows.folds.fold_RN)}
+    final = {"fit": choices.final_fit(experiment, rows.folds.num)}
+    return experiment.model_copy(
+        update={
+            "split": experiment.split.model_copy(update=found),
+            "final": experiment.final.model_copy(update=final),
+        }
+    )
 
 
 def read_spec(run: Run) -> Experiment:
@@ -115,8 +141,10 @@ def connect(experiment: Experiment, tell: Tell) -> int:
 def check_parts(experiment: Experiment, profile: Profile) -> None:
     """Check what can be checked only once the task is known."""
     task = profile.label.task
+    check_answers(experiment, profile.label)
+    check_weights(experiment, profile.label)
     choices.metric_for(experiment, task)
-    choices.ensembles_for(experiment, task)
+    choices.ensembles_for(experiment, profile.label)
     choices.algorithms_for(experiment, task)
 
 
@@ -139,40 +167,97 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
     """
     check_parts(experiment, rows.profile)
     plan = make_plan(experiment, rows)
-    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan)))
+    read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label))
+    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
     return Ready(rows, plan, recipes, batches)
 
 
-def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, session: Session, started: float) -> Json:
+def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, session: Session) -> Json:
     """Search, combine, fit, test, pack and register, taking up what the run's folder already holds."""
     rows, plan, recipes, batches = ready.rows, ready.plan, ready.recipes, ready.batches
     tell = _logged(run, session.tell)
-    _same_rows(run, rows)
+    same_rows(run, rows)
+    budget = budget_of(experiment, run, rows, num_cpus, session.started)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
     warming = threading.Thread(target=tracking.warm, daemon=True)
     warming.start()
     tell("profiled", _profiled(rows))
     refs = {name: objects.put(batch) for name, batch in batches.items()}
-    tell("searching", _searching(run, plan, num_cpus))
-    records = search(plan, run, refs, tell, cluster.max_concurrent(experiment.compute.address, plan.threads))
+    tell("searching", _searching(run, experiment, plan, num_cpus))
+    max_concurrent = cluster.max_concurrent(experiment.compute.address, plan.threads)
+    records = search(plan, run, refs, tell, budget, max_concurrent)
     tell("searched", {"counted": len(records), "ended": _ends(records)})
     task, batch = rows.profile.label.task, next(iter(batches.values()))
-    with Fleet(cluster.num_cpus(), plan.threads) as fleet:
-        board = judge(records, choices.ensembles_for(experiment, task), run, plan, batch, task, fleet, tell)
-        prepared = Prepared(recipes, refs)
-        built = finalize.build(board, experiment, plan, rows, prepared, fleet, run, tell)
-    result = _result(run, experiment, rows, plan, board, session)
-    result["trials"] = {"counted": len(records), **_ends(records)}
-    prediction_NK = finalize.pack(built, run, rows, plan.threads)
-    tell("packed", {"folder": str(run.model)})
-    result["test"] = finalize.score_test(prediction_NK, rows, experiment)
+    ensembles = choices.ensembles_for(experiment, rows.profile.label)
+    columns = {reads: batches[recipe_for(reads, experiment)].without_pending() for reads in choices.read_by(ensembles)}
+    grows = any(catalog.find(Shelf.ENSEMBLES, spec.name).grows for spec in ensembles)
+    num_values = len(records) * len(batch) * max(batch.num_classes, 1)
+    proving = finalize.prover(records, plan.threads)
+    with _crew(experiment, records, grows, num_values) as crew, proving as prover:
+        prepared = Prepared(recipes, batches if isinstance(crew.makes, LocalFleet) else refs)
+        ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
+        board = judge(records, ensembles, run, plan, batch, task, crew.judges, tell, columns, ground)
+        chosen = finalize.winner(
+            board, plan.metric, experiment.final.choose, lambda rows: finalize.in_time(rows, board, plan, budget)
+        )
+        shop = finalize.Workshop(experiment, plan, rows, prepared, crew.makes, run, tell)
+        built = finalize.build(chosen, board, shop)
+        result = _result(run, experiment, rows, plan, board, chosen.name, session)
+        result["trials"] = {"counted": len(records), **_ends(records)}
+        result |= {key: built.model.card[key] for key in ("calibration", "decision")}
+        _write_replay(run, experiment, records, chosen.name)
+        prediction_NK = finalize.pack(built, run, rows, prover)
+    tell("packed", {"folder": str(run.model), "elapsed_s": round(budget.elapsed_s, 3)})
+    result["test"] = finalize.score_test(built.model, prediction_NK, rows, experiment)
     tell("tested", {"scores": result["test"]})
     warming.join()
     result["model"] = register(experiment, run, tracking, result, tell)
-    result["wall_s"] = round(time.monotonic() - started, 2)
+    result["wall_s"] = round(budget.elapsed_s, 2)
     run.write_json("result.json", result)
     tell("finished", {"model": result["model"], "wall_s": result["wall_s"]})
     return result
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who judges ensembles and who fits the members of the model: actors, or this process where that is sooner.
+
+    It changes the speed alone: both give the same bits.
+    """
+
+    judges: Driver
+    makes: Driver
+
+
+@contextmanager
+def _crew(experiment: Experiment, records: Sequence[TrialRecord], grows: bool, num_values: int) -> Iterator[Crew]:
+    """Gather who is needed; actors import their libraries while this process judges."""
+    threads, here = experiment.compute.threads_per_fit, LocalFleet(experiment.compute.threads_per_fit)
+    fit_s = sorted((record.fit_s for record in records if record.ended == "complete"), reverse=True)
+    local = cluster.is_local(experiment.compute.address)
+    judges_here = not grows and num_values < FEW_VALUES
+    if local and judges_here and sum(fit_s[:USUAL_MEMBERS]) < FEW_S:
+        yield Crew(here, here)
+        return
+    with Fleet(cluster.num_cpus(), threads) as fleet:
+        yield Crew(here if judges_here else fleet, fleet)
+
+
+def budget_of(experiment: Experiment, run: Run, rows: Rows, num_cpus: int, started: float) -> Budget:
+    """Return the time that is left to a run; sessions that were interrupted count."""
+    used_s = max((event.data.get("elapsed_s", 0.0) for event in run.events.read()), default=0.0)
+    finish_s = FINISH_S + FINISH_S_PER_VALUE * rows.train.num_rows * rows.train.num_columns
+    return Budget(experiment.search.time_budget_s, finish_s, slots(experiment, num_cpus), started, used_s)
+
+
+def _write_replay(run: Run, experiment: Experiment, records: Sequence[TrialRecord], chosen: str) -> None:
+    """Write the file that repeats a run without a time budget: the same trials, the same row finalized."""
+    asked = {"trials": len(records), "skip": not_fitted(records), "time_budget_s": None}
+    replayed = {
+        "search": experiment.search.model_copy(update=asked),
+        "final": experiment.final.model_copy(update={"choose": chosen}),
+    }
+    run.write_text("replay.yaml", render(experiment.model_copy(update=replayed)))
 
 
 def _logged(run: Run, tell: Tell) -> Tell:
@@ -187,54 +272,54 @@ def _logged(run: Run, tell: Tell) -> Tell:
 
 
 def _wanted(plan: Plan) -> set[str]:
-    return {catalog.find(Shelf.ALGORITHMS, candidate.key).wants for candidate in plan.candidates}
+    return {catalog.find(Shelf.ALGORITHMS, key).wants for key in plan.recipe_of}
 
 
-def _searching(run: Run, plan: Plan, num_cpus: int) -> Json:
+def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> Json:
     return {
         "run": run.id,
         "trials": plan.num_trials,
         "folds": plan.num_folds,
         "cpus": num_cpus,
         "algorithms": [candidate.key for candidate in plan.candidates],
-        "time_budget_s": plan.time_budget_s,
+        "time_budget_s": experiment.search.time_budget_s,
     }
 
 
 def make_plan(experiment: Experiment, rows: Rows) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task))
-    recipe_of = {
-        candidate.key: recipe_for(catalog.find(Shelf.ALGORITHMS, candidate.key).wants, experiment)
-        for candidate in candidates
-    }
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task), rows.profile)
+    fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
+    recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
         candidates,
         recipe_of,
         catalog.make(Shelf.SEARCHES, experiment.search.name, experiment.search.params),
         choices.metric_for(experiment, task),
-        rows.split,
-        rows.fold_N,
-        experiment.split.folds,
+        rows.folds,
         experiment.search.trials,
         experiment.search.generation,
-        experiment.search.time_budget_s,
         experiment.compute.threads_per_fit,
         child(experiment.seed, "run"),
+        frozenset(experiment.search.skip),
+        experiment.final.fit == "folds",
+        {candidate.key: choices.expected_s(candidate.key, rows.profile) for candidate in candidates},
     )
 
 
-def _result(run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Board, session: Session) -> Json:
-    chosen = finalize.winner(board, plan.metric)
+def _result(
+    run: Run, experiment: Experiment, rows: Rows, plan: Plan, board: Board, chosen: str, session: Session
+) -> Json:
     return {
         "run": run.id,
         "model": None,
         "task": rows.profile.label.task.value,
         "metric": choices.metric_key(experiment, rows.profile.label.task),
         "greater_is_better": plan.metric.greater_is_better,
-        "winner": chosen.name,
+        "winner": chosen,
         "leaderboard": [entry.to_json() for entry in board.entries],
+        "diversity": board.diversity.to_json(),
         "report": None,
         "storage": str(session.storage.root),
         "test_rows": rows.test.num_rows,
@@ -258,65 +343,6 @@ def _profiled(rows: Rows) -> Json:
 def _ends(records: Any) -> dict[str, int]:
     return {
         how: count
-        for how in ("complete", "stopped", "failed")
+        for how in ("complete", "stopped", "failed", "skipped", "cut")
         if (count := sum(record.ended == how for record in records))
     }
-
-
-def digest_of(table: pa.Table) -> str:
-    """Return a fingerprint of a table's content, whatever its chunks."""
-    found = hashlib.sha256()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
-        writer.write_table(table.replace_schema_metadata(None).combine_chunks(), max_chunksize=PROBE_ROWS)
-    found.update(sink.getvalue())
-    return found.hexdigest()
-
-
-PROBE_ROWS = 65_536
-
-
-def _same_rows(run: Run, rows: Rows) -> None:
-    """Write down the rows' fingerprint and the profile, or check that they are those of the interrupted session."""
-    digest = {"train": digest_of(rows.train), "test": digest_of(rows.test)}
-    if run.exists("rows.json"):
-        if run.read_json("rows.json") != digest:
-            raise DataFault.at(
-                f"run '{run.id}'",
-                "the data changed since the run began",
-                "bring the old data back, or start anew: `assay run FILE`",
-            )
-        return
-    run.write_json("profile.json", rows.profile.to_json())
-    run.write_json("rows.json", digest)
-
-
-def _keep_memory(experiment: Experiment, memory: Mapping[str, Any], run: Run) -> Experiment:
-    """Write rows that were given in memory into the run, so that it can be resumed like any other."""
-    import pyarrow.parquet as pq
-
-    from assay.engines.loading import from_memory
-
-    if not memory:
-        return _absolute(experiment)
-    paths = {}
-    for name, data in memory.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(from_memory(data), sink)
-        paths[name] = str(run.write_bytes(f"data/{name}.parquet", sink.getvalue().to_pybytes()))
-    data = experiment.data.model_copy(update={**paths, "format": "parquet"})
-    return experiment.model_copy(update={"data": data})
-
-
-def _absolute(experiment: Experiment) -> Experiment:
-    """Return the experiment with local paths made absolute, so that it can be resumed from any folder."""
-
-    def whole(path: Any) -> Any:
-        if isinstance(path, list):
-            return [whole(entry) for entry in path]
-        return path if path is None or "://" in path else str(Path(path).expanduser().absolute())
-
-    data = experiment.data
-    return experiment.model_copy(
-        update={"data": data.model_copy(update={"train": whole(data.train), "test": whole(data.test)})}
-    )
