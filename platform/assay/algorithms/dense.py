@@ -87,7 +87,7 @@ class Dense(Algorithm):
 
     @classmethod
     def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
-        """Return seconds: up to some 25,000 rows there are about as many steps, beyond them more; few rows take less."""
+        """Return seconds: up to some 25,000 rows there are about as many steps, beyond them more."""
         batch_size = cls.Params().batch_size
         per_pass = max(8.0, num_rows / batch_size)
         least, most = USUAL_EPOCHS
