@@ -25,7 +25,8 @@ class Candidate:
     fixed: dict[str, Any]
     space: Space
     portfolio: tuple[dict[str, Any], ...]
-    cost: float
+    cost: float  # expected seconds of a fit
+    strong: bool = True  # whether it is tried before those that are only different
 
 
 @dataclass(frozen=True)

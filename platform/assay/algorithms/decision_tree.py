@@ -33,6 +33,7 @@ class DecisionTree(SklearnAlgorithm):
         ccp_alpha: float = Field(0.0, ge=0, description="impurity that a branch must save to stay; 0 prunes nothing")
 
     wants: ClassVar[str] = "codes"
+    strong = False
     cost = 0.13
     space = {
         "max_depth": Integer(2, 25),

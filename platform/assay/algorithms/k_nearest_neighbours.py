@@ -37,7 +37,8 @@ class KNearestNeighbours(SklearnAlgorithm):
         weights: Literal["uniform", "distance"] = Field("distance", description="whether nearer rows count more")
         metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
 
-    row_cap: ClassVar[int] = 50_000
+    row_cap: ClassVar[int] = 20_000
+    strong = False
     cost = 0.09
     space = {
         "num_neighbours": Integer(3, 100, log=True),

@@ -11,6 +11,7 @@ from statistics import median
 
 SAFETY = 1.15  # a fit is planned to take this much longer than predicted
 PRIOR_FITS = 2.0  # what is known of all families weighs as much as so many fits of one
+TELLING_S = 1.0  # expected seconds from which on a fit says how fast the machine is
 FIXED_S = 0.05  # of any fit: short ones say little about how fast the machine is
 
 
@@ -40,14 +41,14 @@ class Costs:
     """Predicts the seconds of a fit of each algorithm: what the part says of itself, corrected by what was measured.
 
     A family's correction is the median of measured over expected seconds, drawn towards that of all families while it
-    has few fits of its own: the first fits of a run tell how fast the machine is today. Medians, because the first fit
-    of a process also imports its library.
+    has few fits of its own: long first fits tell how fast the machine is today, short ones hardly. Medians, because the
+    first fit of a process also imports its library.
 
     Example:
         >>> costs = Costs({"ridge": 1.0, "lightgbm": 10.0})
         >>> costs.note("ridge", 2.0)
         >>> round(costs.fit_s("ridge"), 1), round(costs.fit_s("lightgbm"))
-        (2.0, 20)
+        (1.5, 13)
     """
 
     def __init__(self, expected_s: Mapping[str, float]) -> None:
@@ -62,7 +63,8 @@ class Costs:
     def fit_s(self, algorithm: str) -> float:
         """Return the predicted seconds of one fit."""
         family = {key: median(ratios) for key, ratios in self.log_ratios.items()}
-        machine = median(family.values()) if family else 0.0
+        weight = {key: self.expected_s[key] / (self.expected_s[key] + TELLING_S) for key in family}
+        machine = sum(weight[key] * family[key] for key in family) / (sum(weight.values()) + 1.0)
         own, count = family.get(algorithm, machine), len(self.log_ratios.get(algorithm, ()))
         drawn = (count * own + PRIOR_FITS * machine) / (count + PRIOR_FITS)
         return max(0.0, self.expected_s.get(algorithm, FIXED_S) * math.exp(drawn) - FIXED_S)

@@ -51,14 +51,18 @@ class Auto(Search):
 
 
 def portfolio(candidates: Sequence[Candidate]) -> list[Proposal]:
-    """Return every portfolio entry: the first of each family, cheapest family first, then the second, and so on."""
-    ordered = sorted(candidates, key=lambda candidate: candidate.cost)
+    """Return the first setting of each strong family, of each other family, then the second of all, and so on.
+
+    Within a round the cheapest come first.
+    """
+    ordered = sorted(candidates, key=lambda candidate: (candidate.cost, candidate.key))
     rounds = max(len(candidate.portfolio) for candidate in candidates)
+    turns = [(0, True), (0, False), *((turn, None) for turn in range(1, rounds))]
     return [
         Proposal(candidate.key, {**candidate.portfolio[turn], **candidate.fixed}, stoppable=turn > 0)
-        for turn in range(rounds)
+        for turn, strong in turns
         for candidate in ordered
-        if turn < len(candidate.portfolio)
+        if turn < len(candidate.portfolio) and strong in (None, candidate.strong)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSIO
 BASELINE = "dummy"
 FEW_ROWS, MANY_ROWS = 1_000, 100_000  # below: more folds, as every row counts; above: fewer
 STACK_WORK = 3_000_000  # rows x classes squared from which on a meta-learner takes minutes
+FEWEST_SHARE = 10  # rows for each that an algorithm with a cap may see
 HOLDOUT_ROWS = 50_000  # from which on a holdout of a tenth tells models apart
 USUAL_START_S = 22.0  # of a time budget: starting Ray and its workers, and finishing the model
 # Plain ones are hard to beat on few rows; learned weights may draw on every member, since a bad one gets none.
@@ -61,7 +63,9 @@ def division(experiment: Experiment, profile: Profile, num_slots: int) -> tuple[
         budget_s = num_slots * max(
             experiment.search.time_budget_s - USUAL_START_S, 0.3 * experiment.search.time_budget_s
         )
-        once_s = sum(expected_s(spec.name, profile) for spec in algorithms_for(experiment, profile.label.task))
+        once_s = sum(
+            expected_s(spec.name, profile) for spec in algorithms_for(experiment, profile.label.task, num_rows)
+        )
         affordable = budget_s / 3 / max(once_s, 1e-3)
         repeats = 2 if num_rows < FEW_ROWS and affordable >= 4 * folds else 1
         if affordable < folds:
@@ -113,8 +117,10 @@ def metric_key(experiment: Experiment, task: Task) -> str:
     return experiment.metric or METRIC_OF[task]
 
 
-def algorithms_for(experiment: Experiment, task: Task) -> list[PartSpec]:
+def algorithms_for(experiment: Experiment, task: Task, num_rows: int = 0) -> list[PartSpec]:
     """Return what the search may try: as asked, else every algorithm of the shelf that fits and is installed.
+
+    One that would see less than a tenth of the rows is left to those who ask for it.
 
     Raises:
         SpecFault: an algorithm that is asked for does not fit the task or kind, or is not installed.
@@ -125,6 +131,7 @@ def algorithms_for(experiment: Experiment, task: Task) -> list[PartSpec]:
             PartSpec(name=key)
             for key in catalog.keys(Shelf.ALGORITHMS)
             if key != BASELINE and not _hindrance(catalog.find(Shelf.ALGORITHMS, key), task, kind)
+            if num_rows <= FEWEST_SHARE * (catalog.find(Shelf.ALGORITHMS, key).row_cap or math.inf)
             if experiment.class_weight == "none" or catalog.find(Shelf.ALGORITHMS, key).weighable
         ]
     hindrances = [
@@ -203,7 +210,7 @@ def _candidate(spec: PartSpec, cost_s: float) -> Candidate:
         filled = {**start, **entry, **spec.params}
         if filled not in portfolio:
             portfolio.append(filled)
-    return Candidate(spec.name, dict(spec.params), space, tuple(portfolio), cost_s)
+    return Candidate(spec.name, dict(spec.params), space, tuple(portfolio), cost_s, part.strong)
 
 
 def _defaults(part: type[Algorithm]) -> dict[str, Any]:

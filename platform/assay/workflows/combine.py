@@ -162,6 +162,7 @@ def ensemble_entries(
     for name, (combined, prediction_NK) in _learn(wanted, given, judging, driver, tell, ground).items():
         ensembles[name], part = combined, combined.task.part
         entry = scored.entry(name, EntryKind.ENSEMBLE, prediction_NK)
+        tell("ensemble", {"name": name, "score": entry.score})
         if part.grows:
             entries.append(_grown_entry(entry, combined))
             continue
@@ -234,6 +235,7 @@ def _learn(
     ]
     outcomes = iter(zip(tasks, driver.learn(tasks, given, child(judging.seed, "ensembles"), ground), strict=True))
     found: dict[str, tuple[Combined, np.ndarray]] = {}
+    held: dict[tuple[bool, int | None], Evidence] = {}
     for spec, fold_n in zip(specs, judged_on, strict=True):
         name = ensemble_name(spec)
         learned = list(itertools.islice(outcomes, len(np.unique(fold_n)) + 1))
@@ -245,9 +247,11 @@ def _learn(
         prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
         for part, state in folds:
             held_N = fold_n == part.without_fold
-            prediction_NK[held_N] = predictions_of(part, state, given.rows(held_N))
+            key = fold_n is given.fold_N, part.without_fold
+            if key not in held:  # cut out once for all ensembles that are judged on it
+                held[key] = given.rows(held_N)
+            prediction_NK[held_N] = predictions_of(part, state, held[key])
         found[name] = (Combined(task, whole, tuple(state for _, state in folds)), prediction_NK)
-        tell("ensemble", {"name": name, "score": float(judging.metric.score(given.y_N, prediction_NK))})
     return found
 
 

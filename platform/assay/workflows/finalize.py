@@ -76,17 +76,20 @@ def _is_sure(entry: Entry, board: Board) -> bool:
     return bool(losses(said[entry.name], y_N).mean() <= min(losses(said[name], y_N).mean() for name in members))
 
 
-def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget) -> list[Entry]:
+def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget, num_probes: int) -> list[Entry]:
     """Return the rows that can be finalized in the time left; the quickest alone when none can."""
-    if plan.keeps_models or math.isinf(budget.left_s):
+    if math.isinf(budget.left_s):
         return list(entries)
 
     def needed_s(entry: Entry) -> float:
+        return PROOF_S + entry.predict_us_per_row * num_probes / 1e6 + fit_again_s(entry)
+
+    def fit_again_s(entry: Entry) -> float:
         combined = board.ensembles.get(entry.name)
-        if combined is not None and combined.task.part.grows:
-            return PROOF_S
+        if plan.keeps_models or (combined is not None and combined.task.part.grows):
+            return 0.0
         fit_s_M = [board.trials[name].fit_s for name in entry.members or (entry.name,)]
-        return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots) + PROOF_S
+        return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots)
 
     room_s = max(budget.left_s, PROOF_S + LATE_S)
     found = [entry for entry in entries if needed_s(entry) <= room_s]

@@ -85,7 +85,7 @@ def planned(experiment: Experiment) -> Json:
     table = labelled(head(listed, experiment.data.format), experiment)
     profile = profile_head(experiment, table)
     task = profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task), profile)
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task, profile.num_rows), profile)
     choices.metric_for(experiment, task)
     ensembles = choices.ensembles_for(experiment, profile.label)
     num_cpus = experiment.compute.cpus or os.cpu_count() or 1

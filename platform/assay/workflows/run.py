@@ -38,7 +38,7 @@ from assay.workflows.settle import check_answers
 
 # Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
 # import everything, judging ensembles, reading the model back, scoring the test rows.
-FINISH_S, FINISH_S_PER_VALUE = 9.0, 1e-6
+FINISH_S, FINISH_S_PER_VALUE = 6.5, 1e-6
 # Two actors take 5 s of both cores before their first fit.
 FEW_S, FEW_VALUES = 8.0, 20_000_000
 
@@ -197,8 +197,12 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
         prepared = Prepared(recipes, batches if isinstance(crew.makes, LocalFleet) else refs)
         ground = finalize.ground_for(experiment, plan, rows, prepared, batches)
         board = judge(records, ensembles, run, plan, batch, task, crew.judges, tell, columns, ground)
+        num_probes = finalize.probe_rows(rows).num_rows
         chosen = finalize.winner(
-            board, plan.metric, experiment.final.choose, lambda rows: finalize.in_time(rows, board, plan, budget)
+            board,
+            plan.metric,
+            experiment.final.choose,
+            lambda found: finalize.in_time(found, board, plan, budget, num_probes),
         )
         shop = finalize.Workshop(experiment, plan, rows, prepared, crew.makes, run, tell)
         built = finalize.build(chosen, board, shop)
@@ -289,7 +293,7 @@ def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> J
 def make_plan(experiment: Experiment, rows: Rows) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task), rows.profile)
+    candidates = choices.candidates_for(choices.algorithms_for(experiment, task, rows.profile.num_rows), rows.profile)
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
