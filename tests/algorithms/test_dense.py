@@ -134,3 +134,13 @@ def test_a_step_is_about_as_long_in_every_direction(shape: tuple[int, int]) -> N
     torch.manual_seed(0)
     lengths = torch.linalg.svdvals(orthogonal(torch.randn(shape) * torch.logspace(-1, 1, shape[1])))
     assert 0.6 < float(lengths.min()) < float(lengths.max()) < 1.3
+
+
+@pytest.mark.parametrize(("num_rows", "num_epochs"), [(150, 20), (2_000, 40), (20_000, 7), (200_000, 6)])
+def test_many_rows_get_fewer_passes(num_rows: int, num_epochs: int) -> None:
+    assert Dense()._plan(num_rows, judged=num_rows > 150).num_epochs == num_epochs
+
+
+def test_more_steps_are_more_passes_up_to_a_bound() -> None:
+    plans = [Dense(Dense.Params(num_steps=steps))._plan(20_000, judged=True) for steps in (600, 1_600, 10**6)]
+    assert [plan.num_epochs for plan in plans] == [7, 20, 40]
