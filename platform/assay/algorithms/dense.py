@@ -12,7 +12,7 @@ from pydantic import Field
 
 from assay.algorithms._inner import inner_rows
 from assay.batch import Batch
-from assay.parts import Algorithm, Files
+from assay.parts import COST_FEATURES, Algorithm, Files
 from assay.seeds import child
 from assay.spec.spaces import Choice, LogUniform, Uniform
 from assay.spec.strict import Strict
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assay.algorithms._network import Network, Shape
     from assay.algorithms._training import Plan, Rows
 
-USUAL_STEPS, USUAL_EPOCHS = 600, (6, 40)  # more passes over few rows, fewer over many
+USUAL_EPOCHS = 6, 40  # more passes over few rows, fewer over many
 UNJUDGED_EPOCHS = 20  # when there are too few rows to find out
 USUAL_DECAY, DECAY_ROWS = (0.03, 1.0), 1_000  # few rows are learned by heart unless the weights are held back
 
@@ -58,8 +58,11 @@ class Dense(Algorithm):
             None, ge=0, le=10, description="pull of the weights to 0; null: 1,000 / rows, within 0.03 to 1"
         )
         batch_size: int = Field(256, ge=8, le=65_536, description="rows of one step")
+        num_steps: int = Field(
+            600, ge=1, le=1_000_000, description="steps of all passes, about, where `num_epochs` is null"
+        )
         num_epochs: int | None = Field(
-            None, ge=1, le=10_000, description="passes over the rows at most; null: about 600 steps, 6 to 40 passes"
+            None, ge=1, le=10_000, description="passes over the rows at most; null: `num_steps`, within 6 to 40 passes"
         )
         patience: int = Field(
             4, ge=0, le=10_000, description="passes without gain on the inner slice before it stops; 0 takes all passes"
@@ -74,16 +77,26 @@ class Dense(Algorithm):
         "smooth": Choice((False, True)),
         "dropout": Uniform(0.0, 0.4),
         "learning_rate": LogUniform(1e-3, 1e-2),
-        "weight_decay": LogUniform(1e-3, 0.5),
+        "weight_decay": LogUniform(1e-3, 2.0),
         "batch_size": Choice((128, 256, 512)),
     }
     portfolio = (
         {},
-        {"num_members": 2, "width": 192, "num_blocks": 2, "smooth": True},  # 1.5 times the time; labels that are smooth
-        {"num_bins": 32, "num_epochs": 30},  # up to 4 times the time; labels that jump
+        {"num_members": 2, "width": 192, "num_blocks": 2, "smooth": True},  # 1.5 times the time; labels without jumps
+        {"num_members": 8, "num_bins": 48, "num_steps": 2_000, "learning_rate": 2e-3},  # 2 to 6 times; with jumps
     )
     cost = 3.0
-    libraries = ("assay.algorithms._network",)
+    libraries = ("assay.algorithms._training",)
+
+    @classmethod
+    def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
+        """Return seconds: up to some 25,000 rows there are about as many steps, beyond them more."""
+        usual, batch_size = cls.Params().num_steps, cls.Params().batch_size
+        per_pass = max(8.0, num_rows / batch_size)
+        least, most = USUAL_EPOCHS
+        num_steps = max(least * per_pass, min(usual, most * per_pass))
+        step = (0.8 + 0.2 * num_features / COST_FEATURES) * (1 + 0.001 * num_classes)
+        return cls.cost * num_steps / usual * step * (0.5 + 0.5 * min(1.0, num_rows / (8 * batch_size)))
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedDense:
         """Learn from `batch`; the weights kept are those of the best pass on an inner slice of its rows.
@@ -158,7 +171,7 @@ class Dense(Algorithm):
         from assay.algorithms._training import Plan, num_steps
 
         params = self.params
-        usual = USUAL_STEPS // num_steps(num_rows, params.batch_size)
+        usual = params.num_steps // num_steps(num_rows, params.batch_size)
         decay = DECAY_ROWS / num_rows if params.weight_decay is None else params.weight_decay
         return Plan(
             learning_rate=params.learning_rate,
