@@ -41,9 +41,7 @@ class Impute(Step):
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns, meaning = {}, {}
-        for name in (
-            name for name in batch.columns if name in state
-        ):
+        for name in (name for name in batch.columns if name in state):
             known = state[name]
             x_N = batch.columns[name]
             fill_D = np.array([entry["mean"] for entry in known])
