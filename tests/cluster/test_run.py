@@ -110,7 +110,7 @@ def scores(found: assay.Result) -> list[tuple[Any, ...]]:
 
 def test_the_leaderboard_has_baseline_trials_and_ensembles_with_intervals(result: assay.Result) -> None:
     board = result.leaderboard
-    assert board["kind"].value_counts().to_dict() == {"trial": NUM_TRIALS, "ensemble": 6, "baseline": 1}
+    assert board["kind"].value_counts().to_dict() == {"trial": NUM_TRIALS, "ensemble": 4, "baseline": 1}
     assert (board["low"] <= board["score"]).all()
     assert (board["score"] <= board["high"]).all()
     assert board["score"].is_monotonic_decreasing
@@ -209,7 +209,7 @@ def test_every_form_of_the_rows_gives_the_same_batches_and_folds(home: Path, ray
     frame = pl.from_arrow(table())
     for train in (table(), table().to_pandas(), frame, frame.lazy(), ray.data.from_arrow(table())):
         found = make_ready(spec, rows_of(train))
-        np.testing.assert_array_equal(found.rows.fold_N, expected.rows.fold_N)
+        np.testing.assert_array_equal(found.rows.folds.fold_RN, expected.rows.folds.fold_RN)
         np.testing.assert_array_equal(found.rows.test_row_N, expected.rows.test_row_N)
         for name, batch in expected.batches.items():
             np.testing.assert_array_equal(found.batches[name].matrix(), batch.matrix(), err_msg=str(type(train)))
