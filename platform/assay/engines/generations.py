@@ -26,6 +26,8 @@ Tell = Callable[[str, Json], None]
 USUAL_MEMBERS = 5  # of a finished model: for so many the time of a last fit is kept
 LONGEST_SHARE = 0.3  # of the time, for one trial
 MAX_SKIPS_IN_A_ROW = 16  # proposing costs time too
+FEW_S = 8.0  # of fits that one process does sooner than actors, which must start first
+ACTORS_START_S = 4.0  # with all their imports
 GRACE_S = 1.0  # a trial that ends a little late still counts
 
 
@@ -312,7 +314,9 @@ def refit_s(fit_s_M: Sequence[float], num_folds: int, num_slots: int) -> float:
     if not fit_s_M:
         return 0.0
     growth = num_folds / (num_folds - 1) if num_folds > 1 else 1.1  # all rows instead of those outside a fold
-    return growth * max(max(fit_s_M), sum(fit_s_M) / num_slots)
+    if sum(fit_s_M) < FEW_S:
+        return growth * sum(fit_s_M)
+    return ACTORS_START_S + growth * max(max(fit_s_M), sum(fit_s_M) / num_slots)
 
 
 def is_hopeless(gains: Sequence[float], bars: Sequence[float]) -> bool:

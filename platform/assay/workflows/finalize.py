@@ -36,8 +36,8 @@ NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
 HURRIED = 0.02  # share of the gain over the baseline that being in time may cost
-PROOF_S = 3.0  # of a time budget: writing the model, loading it in a fresh process, scoring
-LATE_S = 2.0  # a good model this much late is better than a poor one in time
+PROOF_S = 6.0  # of a time budget: writing the model, loading it in a fresh process, scoring
+LATE_S = 1.0  # a good model this much late is better than a poor one in time
 
 
 def winner(
@@ -210,8 +210,10 @@ def _members(chosen: Entry, board: Board, shop: Workshop) -> Proven:
     if plan.keeps_models:
         made = shop.fleet.take_up([_kept(trial, plan, recipes, probe, shop.run) for trial in trials])
     else:
-        orders = [_order(trial, plan, recipes, probe) for trial in trials]
-        made = [[found] for found in shop.fleet.refit(orders, shop.prepared.refs)]
+        long_first = sorted(range(len(trials)), key=lambda place: -trials[place].fit_s)  # none is left to wait for
+        orders = [_order(trials[place], plan, recipes, probe) for place in long_first]
+        found_by = dict(zip(long_first, shop.fleet.refit(orders, shop.prepared.refs), strict=True))
+        made = [[found_by[place]] for place in range(len(trials))]
     members = tuple(
         Member(trial.name, trial.proposal.algorithm, one.params, _recipe(trial, plan), one.sealed)
         for trial, found in zip(trials, made, strict=True)
