@@ -138,6 +138,7 @@ def summary(rows: Sequence[Row], budget_s: float) -> Row:
     """Return what all sets say together; rows that failed count only as failed."""
     done = [row for row in rows if not row["failed"]]
     joined = [row["members"] for row in done if row["members"]]
+    trusted = [against_trusted(row) for row in done if row["members"]]
     probable = [entry["log_loss_not_worse"] for entry in joined if entry["log_loss_not_worse"] is not None]
     return {
         "sets": len(rows),
@@ -158,7 +159,23 @@ def summary(rows: Sequence[Row], budget_s: float) -> Row:
             "not_significantly_worse": sum(entry["gain_over_best_member"]["high"] >= 0 for entry in joined),
             "classification_sets": len(probable),
             "log_loss_not_worse": sum(probable),
+            "at_least_trusted_member": sum(entry["score"] for entry in trusted),
+            "trusted_log_loss_not_worse": sum(entry["log_loss"] is True for entry in trusted),
         },
+    }
+
+
+def against_trusted(row: Row) -> dict[str, bool | None]:
+    """Say whether an ensemble is at least as good, on the test rows, as the member that was best out of fold.
+
+    That is the model which one would have had without ensembles; the best on the test rows is known only afterwards.
+    """
+    scores, metric = row["members"]["scores"], catalog.make(Shelf.METRICS, row["metric"])
+    name = next(entry["name"] for entry in row["leaderboard"] if entry["name"] in scores and entry["kind"] == "trial")
+    whole, member = scores["ensemble"], scores[name]
+    return {
+        "score": bool(metric.gain(whole[row["metric"]]) >= metric.gain(member[row["metric"]])),
+        "log_loss": whole["log_loss"] <= member["log_loss"] if "log_loss" in whole else None,
     }
 
 

@@ -91,4 +91,9 @@ def _said(summed: Row, budget_s: float) -> list[str]:
             f"worse (paired) on {joined['not_significantly_worse']}; its log loss is not worse on "
             f"{joined['log_loss_not_worse']} of {joined['classification_sets']}."
         )
+        lines.append(
+            f"Against the member that was best out of fold it is at least as good on "
+            f"{joined['at_least_trusted_member']}; its log loss is not worse on {joined['trusted_log_loss_not_worse']} "
+            f"of {joined['classification_sets']}."
+        )
     return lines
