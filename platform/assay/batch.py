@@ -20,10 +20,13 @@ COLUMN_DTYPE = {
     ColumnKind.CATEGORY: "int32 codes of levels, -1 where missing, len(levels) where unseen in training",
     ColumnKind.DATETIME: "int64 microseconds since 1970 UTC, the smallest int64 where missing",
     ColumnKind.TEXT: "object of str, empty where missing",
+    ColumnKind.IMAGE: "(N, height, width, channels) uint8",
+    ColumnKind.SERIES: "(N, steps, channels) float32, NaN after the end of each series",
 }
 
 
-ROUGH = frozenset({ColumnKind.TEXT, ColumnKind.DATETIME})  # no numbers before a step makes some of them
+# No features of a matrix before a step makes some of them; algorithms that want "raw" columns read them as they are.
+ROUGH = frozenset({ColumnKind.TEXT, ColumnKind.DATETIME, ColumnKind.IMAGE, ColumnKind.SERIES})
 
 
 @dataclass(frozen=True)
@@ -142,16 +145,30 @@ class Batch:
     def packed(self, apart: Sequence[str] = ()) -> Batch:
         """Return the batch with all columns but those `apart` in one matrix; alone, `matrix()` gives it without a copy.
 
-        Views that no step took are left out.
+        Rough columns stay as they are too; views that no step took are left out.
         """
+        apart = [*apart, *(name for name in self.names(*ROUGH) if name not in apart)]
         loose = [*apart, *(name for name in self.views if name not in apart)]
         rest = self.with_columns({}, {}, without=loose)
         name = "x"
         while name in apart:
             name += "_"
-        columns = {name: rest.matrix(), **{other: self.columns[other] for other in apart}}
+        columns, meaning = {other: self.columns[other] for other in apart}, {o: self.meaning[o] for o in apart}
+        if not rest.columns and self.names(*ROUGH):  # nothing but images, series or texts: no matrix beside them
+            return replace(self, columns=columns, meaning=meaning)
         matrix = Column(ColumnKind.NUMERIC, packed=tuple(rest.features))
-        return replace(self, columns=columns, meaning={name: matrix, **{other: self.meaning[other] for other in apart}})
+        return replace(self, columns={name: rest.matrix(), **columns}, meaning={name: matrix, **meaning})
+
+    def only(self, kind: ColumnKind) -> np.ndarray:
+        """Return the array of the one column of a kind.
+
+        Raises:
+            ValueError: there is none, or more than one.
+        """
+        found = self.names(kind)
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} columns hold {kind.value}, expected one: {', '.join(found[:5])}")
+        return self.columns[found[0]]
 
     def beside(self, other: Batch) -> Batch:
         """Return this batch packed, with the columns of `other` (the same rows) after its own."""

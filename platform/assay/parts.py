@@ -61,6 +61,10 @@ class Source(Part):
 class Kind(Part):
     """Knows what rows of one kind of data look like: in files, in requests and as arrays."""
 
+    def claims(self, table: pa.Table, label: str) -> bool:
+        """Whether some rows look like this kind; tables take what no other claims."""
+        return False
+
     def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
         """Return a mergeable summary of each column of one block of rows."""
         raise NotImplementedError
@@ -92,7 +96,7 @@ class Kind(Part):
         raise NotImplementedError
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
-        """Return the keys of the steps that feed algorithms which want "codes" or "dense" features."""
+        """Return the keys of the steps that feed algorithms which want "codes", "dense" or "raw" columns."""
         raise NotImplementedError
 
 
@@ -171,7 +175,9 @@ class Algorithm(Part):
     """Learns from a batch."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"tabular"})
-    wants: ClassVar[str] = "dense"  # "codes": category codes and NaN; "dense": one-hot, scaled, nothing missing
+    wants: ClassVar[str] = (
+        "dense"  # "codes" and NaN; "dense": one-hot, scaled, none missing; "raw": images, texts as is
+    )
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
     strong: ClassVar[bool] = True  # wins tables; the others make ensembles more diverse and are tried after these
@@ -202,8 +208,7 @@ class Algorithm(Part):
     def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
         """Return rough seconds of one core for a fit of these rows with the defaults; 0 classes are regression.
 
-        Pure and never measured at run time, since what is tried first must not depend on the machine. Parts whose time
-        does not grow with rows times features override it. Rows above `row_cap` cost nothing.
+        Never measured at run time: what is tried first must not depend on the machine. Rows above `row_cap` are free.
         """
         rows = num_rows if cls.row_cap is None else min(num_rows, cls.row_cap)
         return cls.cost * (rows / COST_ROWS) * (num_features / COST_FEATURES)
@@ -257,7 +262,7 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Grow:
-    """A job: fit an algorithm on the training rows themselves, as a member of the ensemble; its result is a `Grown`.
+    """A job: fit an algorithm on the training rows, as a member of the ensemble; its result is a `Grown`.
 
     Arrays of length N are about the rows of the evidence, in its order.
     """
@@ -313,8 +318,7 @@ class Learned:
 class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
-    It does no input or output and knows no actors. `engines/fleet.py` drives it in a run, the jobs of one round in
-    parallel; `engines/local_fleet.py` in one process.
+    It knows no actors: `engines/fleet.py` runs the jobs of one round in parallel, `local_fleet.py` in one process.
 
     One that `grows` joins no trials: its members are fitted for it on training rows (`Grow`). Its evidence is about
     every training row that it may learn from, and has no predictions of trials: M is 0.
@@ -382,10 +386,9 @@ class Metric(Part):
 
 
 class Search(Part):
-    """Proposes trials, a generation at a time, from the outcomes of generations that ended before.
+    """Proposes trials, a generation at a time, from the outcomes of generations that ended before; a pure function.
 
-    A pure function of its arguments: the lag between what is proposed and what it may know keeps every CPU busy and
-    the proposals the same on any number of CPUs.
+    The lag between proposals and what they may know keeps every CPU busy, and the proposals the same on any number.
     """
 
     def propose(

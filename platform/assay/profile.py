@@ -153,6 +153,7 @@ class ColumnProfile:
     high: float | None = None
     levels: tuple[str, ...] = ()  # of a category, most frequent first; ties by name
     level_counts: tuple[int, ...] = ()
+    shape: tuple[int, ...] = ()  # of one value: height, width, channels of an image; most steps, channels of a series
     as_text: bool = False  # a category whose many levels are words: steps may read them as text too
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
 
@@ -200,7 +201,11 @@ class Profile:
                 **{
                     **column,
                     "kind": ColumnKind(column["kind"]),
-                    **{key: tuple(column[key]) for key in ("levels", "level_counts", "sample")},
+                    **{
+                        key: tuple(column[key])
+                        for key in ("levels", "level_counts", "sample", "shape")
+                        if key in column
+                    },
                 }
             )
             for column in data["columns"]

@@ -26,6 +26,8 @@ class ColumnKind(StrEnum):
     CATEGORY = "category"
     DATETIME = "datetime"
     TEXT = "text"
+    IMAGE = "image"
+    SERIES = "series"
 
 
 class Shelf(StrEnum):

@@ -43,7 +43,9 @@ class DataSpec(Strict):
     test: str | list[str] | None = Field(None, description="rows kept for the test, when they are given as files")
     group: str | None = Field(None, description="column whose equal values never fall on both sides of a split")
     time: str | None = Field(None, description="column that orders the rows in time")
-    format: Literal["csv", "parquet"] | None = Field(None, description="told by the file's ending when left out")
+    format: Literal["csv", "parquet", "npz", "images"] | None = Field(
+        None, description="told by the file's ending when left out"
+    )
     missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
 
@@ -129,7 +131,7 @@ class Experiment(Strict):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="the one number that all chance grows from")
     data: DataSpec
-    kind: str | None = Field(None, description="part of the shelf `kinds`; tabular when left out")
+    kind: str | None = Field(None, description="part of the shelf `kinds`; told by the columns when left out")
     task: Task | None = Field(None, description="told by the label when left out")
     columns: dict[str, ColumnSpec] = Field(default_factory=dict, description="what you know better than inference")
     split: SplitSpec = SplitSpec()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
+import pyarrow as pa
 from pydantic_core import PydanticUndefined
 
 from assay import catalog
@@ -23,6 +24,7 @@ METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSIO
 BASELINE = "dummy"
 FEW_ROWS, MANY_ROWS = 1_000, 100_000  # below: more folds, as every row counts; above: fewer
 STACK_WORK = 3_000_000  # rows x classes squared from which on a meta-learner takes minutes
+CLAIM_ROWS = 1_000  # that show what kind of data it is
 FEWEST_SHARE = 10  # rows for each that an algorithm with a cap may see
 HOLDOUT_ROWS = 50_000  # from which on a holdout of a tenth tells models apart
 USUAL_START_S = 22.0  # of a time budget: starting Ray and its workers, and finishing the model
@@ -47,6 +49,17 @@ def split_key(experiment: Experiment, classes: bool) -> str:
     if experiment.data.group:
         return "by_group"
     return "stratified" if classes else "shuffled"
+
+
+def kind_of(experiment: Experiment, table: pa.Table) -> str:
+    """Return the kind of some rows: as asked, else the first that claims them, else tables."""
+    if experiment.kind is not None:
+        return experiment.kind
+    rows = table.slice(0, CLAIM_ROWS)
+    claims = (
+        key for key in catalog.keys(Shelf.KINDS) if catalog.make(Shelf.KINDS, key).claims(rows, experiment.data.label)
+    )
+    return next(claims, "tabular")
 
 
 def division(experiment: Experiment, profile: Profile, num_slots: int) -> tuple[int, int]:

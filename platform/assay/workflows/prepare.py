@@ -22,7 +22,7 @@ from assay.profile import Profile
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
 from assay.vocabulary import Shelf, Task
-from assay.workflows.choices import division, split_key
+from assay.workflows.choices import division, kind_of, split_key
 from assay.workflows.imbalance import weighted
 
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
@@ -39,6 +39,7 @@ class Rows:
     train_ref: Any  # the training table in the object store
     folds: Folds
     profile: Profile
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
     objects.check_room(table.nbytes, experiment.compute.memory_fraction)
     table = labelled(table, experiment)
+    experiment = experiment.model_copy(update={"kind": kind_of(experiment, table)})
     row_N = np.arange(table.num_rows)
     key = split_key(experiment, looks_like_classes(table, experiment))
     split: Split = catalog.make(Shelf.SPLITS, key)
@@ -84,7 +86,7 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     _check_folds(folds)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
-    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile)
+    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, experiment.kind or "tabular")
 
 
 def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
@@ -208,8 +210,11 @@ def _check_folds(folds: Folds) -> None:
 
 
 def recipe_for(wants: str, experiment: Experiment) -> str:
-    """Return the name of the recipe that feeds algorithms which want this."""
-    return wants if experiment.steps == "auto" else "steps"
+    """Return the name of the recipe that feeds algorithms which want this.
+
+    Steps of the file's own feed all of them alike in tables; with other kinds each family's usual steps follow them.
+    """
+    return wants if experiment.steps == "auto" or experiment.kind not in (None, "tabular") else "steps"
 
 
 def make_batches(
@@ -225,25 +230,27 @@ def make_batches(
         if name in recipes:
             continue
         steps = _steps(experiment, kind, wants)
-        recipes[name], batches[name] = learn_recipe(steps, raw, child(experiment.seed, "steps"))
+        seed = child(experiment.seed, "steps")
+        recipes[name], batches[name] = learn_recipe(steps, raw, seed, rough=wants == "raw")
         made_bytes = sum(array.nbytes for batch in batches.values() for array in batch.columns.values())
         objects.check_room(rows.train.nbytes + made_bytes, experiment.compute.memory_fraction)
     return recipes, batches
 
 
 def _steps(experiment: Experiment, kind: Kind, wants: str) -> list[PartSpec]:
+    usual = [PartSpec(name=key) for key in kind.default_steps(wants)]
     if experiment.steps == "auto":
-        return [PartSpec(name=key) for key in kind.default_steps(wants)]
-    return list(experiment.steps)
+        return usual
+    return list(experiment.steps) + (usual if recipe_for(wants, experiment) != "steps" else [])
 
 
-def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int) -> tuple[Recipe, Batch]:
+def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int, *, rough: bool = False) -> tuple[Recipe, Batch]:
     """Learn steps in order and apply them; the first that looks at the label, and all after it, are left to the fits.
 
-    Steps that find no column to change are left out.
+    Steps that find no column to change are left out. `rough` says that algorithms read images, series and texts.
 
     Raises:
-        DataFault: text or datetime columns are left that no algorithm can read.
+        DataFault: columns are left that no algorithm can read.
     """
     learned: list[StepState] = []
     for place, spec in enumerate(specs):
@@ -254,7 +261,8 @@ def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int) -> tuple[Re
         found, batch = learn_steps([Pending(spec.name, spec.params)], batch, child(seed, place))
         learned += found
     recipe = Recipe(tuple(learned))
-    _check_rough(recipe, batch, seed)
+    if not rough:
+        _check_rough(recipe, batch, seed)
     return recipe, recipe.packed(batch)
 
 

@@ -34,7 +34,7 @@ def head(paths: list[str], declared: str | None) -> pa.Table:
 def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
     """Profile the head as if it were the training rows."""
     check_columns(table, experiment)
-    kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
+    kind: Kind = catalog.make(Shelf.KINDS, choices.kind_of(experiment, table))
     summaries = kind.summarise(table, np.arange(table.num_rows), child(experiment.seed, "profile"))
     return kind.profile(summaries, experiment.data.label, experiment.task, experiment.columns, experiment.data.positive)
 

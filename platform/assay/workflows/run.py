@@ -113,6 +113,7 @@ def settled(experiment: Experiment, rows: Rows) -> Experiment:
     final = {"fit": choices.final_fit(experiment, rows.folds.num)}
     return experiment.model_copy(
         update={
+            "kind": rows.kind,
             "split": experiment.split.model_copy(update=found),
             "final": experiment.final.model_copy(update=final),
         }
