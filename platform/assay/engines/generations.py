@@ -191,7 +191,9 @@ class Generations:
 
     @property
     def _strong_runs(self) -> bool:
-        return any(self._is_strong(self.records[number]) and not self.records[number].ended for number in self.handed_out)
+        return any(
+            self._is_strong(self.records[number]) and not self.records[number].ended for number in self.handed_out
+        )
 
     def skip(self, record: TrialRecord, predicted_s: float) -> None:
         """Leave a trial out, now and whenever the run is taken up."""
