@@ -180,6 +180,7 @@ class Algorithm(Part):
     )
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
+    hurried: ClassVar[Json] = {}  # settings for the first try on a holdout: many rows in little time
     strong: ClassVar[bool] = True  # wins tables; the others make ensembles more diverse and are tried after these
     cost: ClassVar[float] = 1.0  # rough seconds of one core for 10,000 rows x 20 features and two classes
     row_cap: ClassVar[int | None] = None  # more training rows than this are sampled down, stratified, and it is said

@@ -62,6 +62,7 @@ class LightGBM(Boosted):
         "extra_trees": Choice((False, True)),
         "native_levels": Choice((0, 16, 100)),
     }
+    hurried = {"learning_rate": 0.1}  # half the trees
     portfolio = (
         {},
         {

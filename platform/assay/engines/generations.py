@@ -28,6 +28,7 @@ LONGEST_SHARE = 0.3  # of the time, for one trial
 MAX_SKIPS_IN_A_ROW = 16  # proposing costs time too
 FEW_S = 8.0  # of fits that one process does sooner than actors, which must start first
 ACTORS_START_S = 4.0  # with all their imports
+LATE_SHARE = 0.05  # of the time, by which the first trial of a strong family may be late: without one a model is poor
 GRACE_S = 1.0  # a trial that ends a little late still counts
 
 
@@ -151,7 +152,18 @@ class Generations:
     @property
     def overdue(self) -> bool:
         """Whether the trials that still run must be cut."""
-        return self.left_s <= -GRACE_S
+        return self.left_s + self._late_s <= -GRACE_S
+
+    @property
+    def _late_s(self) -> float:
+        """Seconds by which a trial may end late: some while no trial of a strong family has ended, else none."""
+        if self.budget.total_s is None or any(self._is_strong(record) for record in self.records if record.folds):
+            return 0.0
+        return LATE_SHARE * self.budget.total_s
+
+    def _is_strong(self, record: TrialRecord) -> bool:
+        strong = {candidate.key for candidate in self.plan.candidates if candidate.strong}
+        return record.proposal.algorithm in strong
 
     def take(self) -> TrialRecord | None:
         """Return the next trial to fit, or None while it may not be proposed yet or when there is none left."""
@@ -170,11 +182,18 @@ class Generations:
         """Skip a trial that would not end in time; one trial is always fitted."""
         folds_left = self.plan.num_folds - len(record.folds)
         predicted_s = SAFETY * folds_left * self.costs.fit_s(record.proposal.algorithm)
-        if predicted_s <= min(self.left_s, self.longest_s) or not self.handed_out:
+        late_s = self._late_s if self._is_strong(record) and not self._strong_runs else 0.0
+        if predicted_s <= min(self.left_s, self.longest_s) + late_s or not self.handed_out:
             return False
         self.skips_in_a_row += 1
         self.skip(record, predicted_s)
         return True
+
+    @property
+    def _strong_runs(self) -> bool:
+        return any(
+            self._is_strong(self.records[number]) and not self.records[number].ended for number in self.handed_out
+        )
 
     def skip(self, record: TrialRecord, predicted_s: float) -> None:
         """Leave a trial out, now and whenever the run is taken up."""
@@ -245,7 +264,7 @@ class Generations:
             "algorithm": record.proposal.algorithm,
             "params": record.proposal.params,
             "bars": bars if stoppable else [float("-inf")] * self.plan.num_folds,
-            "left_s": self.left_s if self.completed else math.inf,
+            "left_s": self.left_s + self._late_s if self.completed else math.inf,
         }
 
     def note(self, record: TrialRecord, result: FoldResult) -> None:

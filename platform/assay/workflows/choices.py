@@ -207,19 +207,19 @@ def read_by(ensembles: list[PartSpec]) -> set[str]:
     return {catalog.make(Shelf.ENSEMBLES, spec.name, spec.params).reads for spec in ensembles} - {""}
 
 
-def candidates_for(algorithms: list[PartSpec], profile: Profile) -> tuple[Candidate, ...]:
+def candidates_for(algorithms: list[PartSpec], profile: Profile, *, hurried: bool = False) -> tuple[Candidate, ...]:
     """Return the algorithms as a search sees them: what is fixed, what may be drawn, what to try first."""
-    return tuple(_candidate(spec, expected_s(spec.name, profile)) for spec in algorithms)
+    return tuple(_candidate(spec, expected_s(spec.name, profile), hurried) for spec in algorithms)
 
 
-def _candidate(spec: PartSpec, cost_s: float) -> Candidate:
+def _candidate(spec: PartSpec, cost_s: float, hurried: bool) -> Candidate:
     part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, spec.name)
     space = {name: from_yaml(form) for name, form in spec.space.items()} if spec.space else dict(part.space)
     space = {name: form for name, form in space.items() if name not in spec.params}
     defaults = _defaults(part)
     start = {name: defaults[name] for name in space if name in defaults}
     portfolio: list[Json] = []
-    for entry in part.portfolio:
+    for entry in [part.hurried, *part.portfolio] if hurried and part.hurried else part.portfolio:
         filled = {**start, **entry, **spec.params}
         if filled not in portfolio:
             portfolio.append(filled)

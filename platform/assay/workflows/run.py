@@ -38,7 +38,7 @@ from assay.workflows.settle import check_answers
 
 # Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
 # import everything, judging ensembles, reading the model back, scoring the test rows.
-FINISH_S, FINISH_S_PER_VALUE = 9.0, 2e-6
+FINISH_S, FINISH_S_PER_VALUE = 9.0, 1e-6
 FEW_VALUES = 20_000_000  # of predictions that this process combines sooner than actors
 
 
@@ -293,7 +293,8 @@ def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> J
 def make_plan(experiment: Experiment, rows: Rows) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task, rows.profile.num_rows), rows.profile)
+    algorithms = choices.algorithms_for(experiment, task, rows.profile.num_rows)
+    candidates = choices.candidates_for(algorithms, rows.profile, hurried=rows.folds.num == 1)
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
