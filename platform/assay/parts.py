@@ -115,8 +115,7 @@ class Split(Part):
 
     def train_rows(self, fold_N: np.ndarray, fold: int) -> np.ndarray:
         """Return a mask of the rows that a model judged on `fold` may learn from."""
-        mask_N: np.ndarray = fold_N != fold
-        return mask_N
+        return np.asarray(fold_N != fold)
 
 
 class Step(Part):
@@ -151,7 +150,7 @@ class Step(Part):
     def learn(self, batch: Batch, seed: int) -> tuple[Json, Batch]:
         """Return what `apply` reads, and the training rows themselves as a model should see them.
 
-        A step that looks at the label overrides this: it must not show a row its own label.
+        A step that looks at the label overrides it, and never shows a row its own label.
         """
         state = self.finish(self.merge([self.measure(batch)]))
         return state, self.apply(state, batch)
@@ -286,8 +285,7 @@ Job = Call | Fit | Grow
 class Grown:
     """A member that was fitted for an ensemble: what was ordered, without its arrays, and what came of it.
 
-    The driver fills in the last fields once the generator has ended, which never sees them: nothing of what it
-    learns may depend on rows that it may not know, or on measured time.
+    The driver fills in the last fields, which the generator never sees: rows that it may not know, measured time.
     """
 
     name: str
@@ -321,8 +319,7 @@ class Ensemble(Part):
 
     It knows no actors: `engines/fleet.py` runs the jobs of one round in parallel, `local_fleet.py` in one process.
 
-    One that `grows` joins no trials: its members are fitted for it on training rows (`Grow`). Its evidence is about
-    every training row that it may learn from, and has no predictions of trials: M is 0.
+    One that `grows` has members fitted for it on training rows (`Grow`); its evidence has no trials: M is 0.
     """
 
     grows: ClassVar[bool] = False  # fits new members, so it needs the training rows and not only the evidence

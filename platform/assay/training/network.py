@@ -64,7 +64,7 @@ def torch_threads(threads: int) -> Iterator[None]:
 def answers(
     network: nn.Module, rows: Rows, prepare: Any = None, *, mean: float = 0.0, scale: float = 0.0
 ) -> np.ndarray:
-    """Return prediction_NK, float64: the softmax of the outputs, or numbers times `scale` plus `mean` where it is given.
+    """Return prediction_NK, float64: the softmax of the outputs, or where `scale` is given that times them plus `mean`.
 
     `rows` are what the network reads, by name; one thread, so that the last bits are the same anywhere.
     """
