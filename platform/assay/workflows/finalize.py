@@ -36,8 +36,8 @@ NUM_TEST_RESAMPLES = 500
 PROBE_ROWS = 200
 NEGLIGIBLE = 2e-4
 HURRIED = 0.02  # share of the gain over the baseline that being in time may cost
-PROOF_S = 6.0  # of a time budget: writing the model, loading it in a fresh process, scoring
-LATE_S = 1.0  # a good model this much late is better than a poor one in time
+PROOF_S = 4.5  # of a time budget: writing the model, loading it in a fresh process, scoring
+LATE_S = 2.5  # a good model this much late is better than a poor one in time
 
 
 def winner(
@@ -94,7 +94,7 @@ def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget, num_
         fit_s_M = [board.trials[name].fit_s for name in entry.members or (entry.name,)]
         return SAFETY * refit_s(fit_s_M, plan.num_folds, budget.num_slots)
 
-    room_s = max(budget.left_s, PROOF_S + LATE_S)
+    room_s = max(budget.left_s, PROOF_S) + LATE_S
     found = [entry for entry in entries if needed_s(entry) <= room_s]
     return found or [min(entries, key=needed_s)]
 
