@@ -65,11 +65,13 @@ class SharedNorm(_BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Return the input with mean 0 and deviation 1 in each channel, times `weight` plus `bias`."""
         if not self.training:
-            return super().forward(input)
+            plain: Tensor = super().forward(input)
+            return plain
         x = input.float()
         axes = [axis for axis in range(x.ndim) if axis != 1]
         count = x.new_full((1,), x.numel() / x.shape[1])
-        total = all_reduce(torch.cat([x.sum(axes), (x * x).sum(axes), count]))  # its gradients are summed too
+        here = torch.cat([x.sum(axes), (x * x).sum(axes), count])
+        total: Tensor = all_reduce(here)  # type: ignore[no-untyped-call]  # its gradients are summed too
         num = total[-1].detach()
         mean_C, square_C = (total[:-1] / num).chunk(2)
         variance_C = (square_C - mean_C * mean_C).clamp(min=0)
@@ -79,7 +81,8 @@ class SharedNorm(_BatchNorm):
         if self.weight is not None:
             scale_C = scale_C * self.weight
         shift_C = -mean_C * scale_C if self.bias is None else self.bias - mean_C * scale_C
-        return (x * scale_C.view(shape) + shift_C.view(shape)).to(input.dtype)
+        y: Tensor = x * scale_C.view(shape) + shift_C.view(shape)
+        return y.to(input.dtype)
 
     @torch.no_grad()
     def _note(self, mean_C: Tensor, variance_C: Tensor, num: Tensor) -> None:

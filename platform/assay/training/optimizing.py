@@ -46,12 +46,13 @@ class Average:
 
     def __init__(self, kept: nn.Module, current: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.kept, self.current = list(kept.parameters()), list(current.parameters())
+        self.kept: list[torch.Tensor] = list(kept.parameters())
+        self.current: list[torch.Tensor] = list(current.parameters())
         self.kept_buffers, self.current_buffers = list(kept.buffers()), list(current.buffers())
 
     @torch.no_grad()
     def after(self, step: int) -> None:
-        """Take in the weights after a step, 1, 2, …; early steps count more, so that the drawn weights are forgotten."""
+        """Take in the weights after a step, 1, 2, …; early ones count more, so that the draw is forgotten."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.kept, self.current, 1 - decay)
         if self.kept_buffers:

@@ -90,7 +90,7 @@ class World:
         seen = np.array([float(left_s <= 0), float(max(1, min(wait, 1e9)))])
         due, wait = self.mean(seen if self.rank == 0 else np.zeros(2)) * self.size
         self._look_at = step + round(wait)
-        return round(due) == 1
+        return bool(due > 0.5)
 
     def keep(self, state: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Keep the state, so that `kept` returns it after a crash."""
