@@ -31,7 +31,7 @@ class Shape(Strict):
 class Layers(nn.Module):
     """Two layers on the flattened row: what `torch_module` trains while no module is named."""
 
-    def __init__(self, input_shape: tuple[int, ...], num_outputs: int, width: int = 64) -> None:
+    def __init__(self, input_shape: tuple[int, ...], num_outputs: int, width: int = 32) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(), nn.Linear(math.prod(input_shape), width), nn.SiLU(), nn.Linear(width, num_outputs)
@@ -39,7 +39,7 @@ class Layers(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return output_NK."""
-        output_NK: Tensor = self.layers(x)
+        output_NK: Tensor = self.layers(x / torch.sqrt(1 + (x / 3) ** 2))  # outliers to within 3
         return output_NK
 
 

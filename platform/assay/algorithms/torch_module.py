@@ -52,7 +52,9 @@ class TorchModule(Network):
             default_factory=dict, description="settings of your class, given by name"
         )
         num_epochs: int = Field(40, ge=1, le=100_000, description="passes over the rows at most")
-        batch_size: int = Field(64, ge=1, le=65_536, description="rows of one step, of all workers together; fewer with few rows")
+        batch_size: int = Field(
+            64, ge=1, le=65_536, description="rows of one step, of all workers together; fewer with few rows"
+        )
         learning_rate: float = Field(3e-3, gt=0, le=10, description="highest rate of the optimizer")
         weight_decay: float = Field(0.01, ge=0, le=10, description="pull of the weights to 0")
         optimizer: Literal["adamw", "sgd"] = Field("adamw", description="sgd has a momentum of 0.9")
