@@ -353,7 +353,7 @@ def _combination(entry: Json | None, content: Files) -> Combination | None:
 
 def _load(entry: Json, files: Files) -> Fitted:
     if ":" in entry["algorithm"] or "." in entry["algorithm"]:
-        _known_import(entry["algorithm"])
+        known_import(entry["algorithm"])
     return loaded(catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]), files)
 
 
@@ -378,7 +378,7 @@ def _features(listed: list[int] | None) -> tuple[int, ...] | None:
     return tuple(listed)
 
 
-def _known_import(key: str) -> None:
+def known_import(key: str) -> None:
     """Refuse to import what an artifact names, unless it is scikit-learn or was imported by this process already."""
     import sys
 

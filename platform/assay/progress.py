@@ -41,9 +41,9 @@ class Progress:
         line = getattr(self, f"_{type}", lambda _: "")(data)
         if self.quiet or not line:
             return
-        if self.status and type in ("fold", "connecting", "reading"):
+        if self.status and type in ("fold", "epoch", "connecting", "reading"):
             self.status.update(line)
-        elif type != "fold":
+        elif type not in ("fold", "epoch"):
             self.console.print(f"[dim]{time.monotonic() - self.started:6.1f} s[/dim]  {line}", soft_wrap=True)
 
     def _connecting(self, data: Mapping[str, Any]) -> str:
@@ -72,6 +72,10 @@ class Progress:
         return (
             f"{self.folds_done} folds of at most {self.num_trials * self.num_folds}; {data['name']} {data['score']:.5f}"
         )
+
+    def _epoch(self, data: Mapping[str, Any]) -> str:
+        judged = f", {data['judged_loss']:.4f} on the judging rows" if data.get("judged_loss") is not None else ""
+        return f"{data['name']}, fold {data['fold'] + 1}, epoch {data['epoch']:.0f}: loss {data['loss']:.4f}{judged}"
 
     def _trial(self, data: Mapping[str, Any]) -> str:
         score = "" if data["score"] is None else f" {data['score']:.5f}"

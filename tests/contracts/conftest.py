@@ -41,7 +41,7 @@ def _columns(
     number_ND: np.ndarray, code_N: np.ndarray, missing_N: np.ndarray, wants: str
 ) -> tuple[dict[str, np.ndarray], dict[str, Column]]:
     names = ("n0", "n1", "n2")
-    if wants == "dense":
+    if wants in ("dense", "raw"):  # what the table recipes give
         one_hot_NL = np.eye(NUM_LEVELS, dtype=np.float32)[code_N]
         levels = tuple(f"c_{level}" for level in range(NUM_LEVELS))
         return (

@@ -19,7 +19,7 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines.growing import Ground, grow
 from assay.engines.kept import kept_model
-from assay.engines.trial import FIT_ERRORS, algorithm_of, fit_capped
+from assay.engines.trial import FIT_ERRORS, Bench, algorithm_of, fit_capped
 from assay.model import Sealed, loaded
 from assay.parts import Call, Ensemble, Evidence, Grow, Grown, Job, Json, Learned
 from assay.seeds import child
@@ -54,6 +54,12 @@ class Refit:
     seed: int
     facts: tuple[Mapping[str, float], ...]
     probe: Batch  # a few rows to predict where it was fitted: what it must predict once it is loaded elsewhere
+    bench: Bench | None = None  # of a network
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is fitted by several workers, or on a GPU: one at a time, on what the others leave free."""
+        return self.bench is not None and (self.bench.training.is_wide or self.bench.training.gpus > 0)
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,9 @@ class Failure:
 def refitted(order: Refit, batch: Batch, threads: int) -> Refitted:
     """Fit a member on all rows, and ask it for the probe."""
     algorithm = algorithm_of(order.algorithm, order.params).settled(order.facts)
-    fitted, _ = fit_capped(algorithm, batch, order.seed, threads)
+    fitted, _ = fit_capped(algorithm, batch, order.seed, threads, order.bench)
+    if order.bench is not None:
+        order.bench.place.forget()
     params = algorithm.params.model_dump(mode="json", exclude_unset=True)
     return Refitted(params, Sealed(dict(fitted.files()), dict(fitted.facts)), fitted.predict(order.probe))
 
@@ -229,10 +237,16 @@ class Fleet:
 
     def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:
         """Fit members on all rows, in parallel, and return them in order; `batches` are references."""
+        import ray
         from ray.util import ActorPool
 
         shared = dict(batches)
-        return list(ActorPool(self.workers).map(lambda worker, order: worker.refit.remote(order, shared), list(orders)))
+        wide = [order for order in orders if order.is_wide]
+        narrow = [order for order in orders if not order.is_wide]
+        one_by_one = iter([ray.get(self.workers[0].refit.remote(order, shared)) for order in wide])
+        pool = ActorPool(self.workers)
+        beside = iter(list(pool.map(lambda worker, order: worker.refit.remote(order, shared), narrow)))
+        return [next(one_by_one if order.is_wide else beside) for order in orders]
 
     def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
         """Return the models that trials kept, in order."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from assay.engines.budget import SAFETY, Budget, Costs
+from assay.engines.fit_torch import Training
 from assay.engines.folds import Folds
 from assay.engines.trial import FoldResult
 from assay.errors import AssayError
@@ -48,6 +49,7 @@ class Plan:
     skip: frozenset[int] = frozenset()  # trials that are proposed and not fitted, as in the run that is replayed
     keeps_models: bool = False  # whether the models of the folds become the members
     expected_s: Mapping[str, float] = field(default_factory=dict)  # seconds of a fit, as the algorithms say
+    training: Training = field(default_factory=Training)  # of networks
 
     @property
     def num_folds(self) -> int:

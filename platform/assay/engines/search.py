@@ -13,15 +13,19 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+from assay import catalog
 from assay.batch import Batch
 from assay.engines.budget import Budget
+from assay.engines.fit_torch import Place, trial_resources
 from assay.engines.generations import Generations, Plan, Tell, TrialRecord, failed_file, fold_file, is_hopeless
 from assay.engines.kept import keep_model
-from assay.engines.trial import FIT_ERRORS, FoldResult, algorithm_of, fit_fold
+from assay.engines.trial import FIT_ERRORS, Bench, FoldResult, algorithm_of, fit_fold
 from assay.errors import ClusterFault, Fault
 from assay.parts import Algorithm, Json
 from assay.seeds import child
 from assay.store.runs import Run
+from assay.training.network import Network
+from assay.vocabulary import Shelf
 
 
 def run_trial(
@@ -44,7 +48,8 @@ def run_trial(
             result = FoldResult(**run.read_json(fold_file(number, fold)))
         else:
             try:
-                result = _fit_and_write(algorithm, batch, fold, number, plan, run)
+                bench = Bench(plan.training, Place(folder, f"trials/{number:04d}", fold), _epochs(report, fold))
+                result = _fit_and_write(algorithm, batch, fold, number, plan, run, bench)
             except FIT_ERRORS as error:
                 reason = f"{type(error).__name__}: {str(error)[:500]}"
                 run.write_json(failed_file(number), {"fold": fold, "reason": reason})
@@ -63,15 +68,24 @@ def run_trial(
             return
 
 
-def _fit_and_write(algorithm: Algorithm, batch: Batch, fold: int, number: int, plan: Plan, run: Run) -> FoldResult:
+def _epochs(report: Callable[[Json], None], fold: int) -> Callable[[Mapping[str, float]], None]:
+    return lambda metrics: report({"epoch": dict(metrics), "of_fold": fold})
+
+
+def _fit_and_write(
+    algorithm: Algorithm, batch: Batch, fold: int, number: int, plan: Plan, run: Run, bench: Bench
+) -> FoldResult:
     """Fit and judge one fold; its predictions are written first, then the JSON that says it is finished."""
     seed = child(plan.seed, "trial", number, fold)
     train_N, held_N = plan.folds.learning_N(fold), plan.folds.held_N(fold)
-    result, prediction_nK, fitted = fit_fold(algorithm, batch, train_N, held_N, fold, seed, plan.threads, plan.metric)
+    result, prediction_nK, fitted = fit_fold(
+        algorithm, batch, train_N, held_N, fold, seed, plan.threads, plan.metric, bench
+    )
     if plan.keeps_models:
         keep_model(run, number, fold, fitted)
     run.write_arrays(Run.fold_name(number, fold), {"prediction": prediction_nK})
     run.write_json(fold_file(number, fold), result.to_json())
+    bench.place.forget()
     return result
 
 
@@ -120,11 +134,15 @@ def _tune(generations: Generations, first: TrialRecord, batches: Mapping[str, An
 
         run_trial(config, ray.get(plan_holder[0]), folder, batch_refs, tune.report)
 
+    def resources(config: Json) -> Any:
+        needed = trial_resources(plan.training, plan.threads) if is_network(config["algorithm"]) else {}
+        return tune.PlacementGroupFactory([needed or {"CPU": plan.threads}])
+
     cache = tempfile.mkdtemp(prefix="assay-tune-")
     try:
         tuner = tune.Tuner(
             tune.with_resources(
-                tune.with_parameters(trial, plan_holder=[plan_ref], batch_refs=dict(batches)), {"cpu": plan.threads}
+                tune.with_parameters(trial, plan_holder=[plan_ref], batch_refs=dict(batches)), resources
             ),
             tune_config=tune.TuneConfig(
                 search_alg=_searcher(generations, first),
@@ -145,6 +163,11 @@ def _tune(generations: Generations, first: TrialRecord, batches: Mapping[str, An
             raise generations.fault
     finally:
         shutil.rmtree(cache, ignore_errors=True)
+
+
+def is_network(key: str) -> bool:
+    """Whether an algorithm is a network that several workers can train."""
+    return issubclass(catalog.find(Shelf.ALGORITHMS, key), Network)
 
 
 def _stopper(generations: Generations) -> Any:
@@ -196,6 +219,9 @@ def _searcher(generations: Generations, first: TrialRecord) -> Any:
                 return
             if result.get("fault"):
                 generations.fault = ClusterFault(Fault(*result["fault"]))
+            elif "epoch" in result:
+                told = {"trial": record.number, "name": record.name, "fold": result["of_fold"]}
+                generations.tell("epoch", {**told, **result["epoch"]})
             elif "fold" in result:
                 generations.take_in(record)
                 if "needed_s" in result and not record.ended:

@@ -11,9 +11,11 @@ import numpy as np
 
 from assay import catalog
 from assay.batch import Batch
+from assay.engines.fit_torch import Epochs, Place, Training, fit_torch
 from assay.model import WithSteps, settle
 from assay.parts import Algorithm, Fitted, Json, Metric
 from assay.seeds import child, row_hash
+from assay.training.network import Network
 from assay.vocabulary import Shelf
 
 # What a fit may raise because of its settings and its rows; anything else is a bug and ends the run.
@@ -38,7 +40,18 @@ class FoldResult:
         return asdict(self) | {"facts": dict(self.facts)}
 
 
-def fit_capped(algorithm: Algorithm, batch: Batch, seed: int, threads: int) -> tuple[Fitted, int]:
+@dataclass(frozen=True)
+class Bench:
+    """What a network is trained with: workers and a GPU, a place for its state, and whom its epochs are told."""
+
+    training: Training
+    place: Place
+    tell: Epochs | None = None
+
+
+def fit_capped(
+    algorithm: Algorithm, batch: Batch, seed: int, threads: int, bench: Bench | None = None
+) -> tuple[Fitted, int]:
     """Fit on the batch, or on a sample when the algorithm has a row cap; returns the model and the rows used.
 
     Steps that look at the label are learned here too, on the same rows, and stay with the model.
@@ -49,9 +62,15 @@ def fit_capped(algorithm: Algorithm, batch: Batch, seed: int, threads: int) -> t
         batch = batch.take(sample(batch, algorithm.row_cap, seed))
     with threadpool_limits(threads):
         if not batch.pending:
-            return algorithm.fit(batch, seed, threads), len(batch)
+            return _fitted(algorithm, batch, seed, threads, bench), len(batch)
         steps, batch = settle(batch, child(seed, "steps"))
-        return WithSteps(steps, algorithm.fit(batch, seed, threads)), len(batch)
+        return WithSteps(steps, _fitted(algorithm, batch, seed, threads, bench)), len(batch)
+
+
+def _fitted(algorithm: Algorithm, batch: Batch, seed: int, threads: int, bench: Bench | None) -> Fitted:
+    if bench is None or not isinstance(algorithm, Network):
+        return algorithm.fit(batch, seed, threads)
+    return fit_torch(algorithm, batch, seed, threads, bench.training, bench.place, bench.tell)
 
 
 def sample(batch: Batch, size: int, seed: int) -> np.ndarray:
@@ -77,6 +96,7 @@ def fit_fold(
     seed: int,
     threads: int,
     metric: Metric,
+    bench: Bench | None = None,
 ) -> tuple[FoldResult, np.ndarray, Fitted]:
     """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result, prediction_nK (float32), the model.
 
@@ -84,7 +104,7 @@ def fit_fold(
         ValueError: the predictions are not finite, or their shape is wrong.
     """
     started = time.perf_counter()
-    fitted, num_rows = fit_capped(algorithm, batch.take(train_N), seed, threads)
+    fitted, num_rows = fit_capped(algorithm, batch.take(train_N), seed, threads, bench)
     fitted_at = time.perf_counter()
     held = batch.take(held_N)
     prediction_nK = fitted.predict(held)

@@ -88,6 +88,9 @@ class SearchSpec(Strict):
     params: dict[str, Any] = Field(default_factory=dict, description="settings of the search part")
 
 
+Workers = Annotated[int, Field(ge=1, le=1_024)]
+
+
 class ComputeSpec(Strict):
     """What one fit may use, and where."""
 
@@ -95,6 +98,17 @@ class ComputeSpec(Strict):
     cpus: int | None = Field(None, ge=1, description="CPUs of the local cluster; all of the machine when left out")
     threads_per_fit: int = Field(
         1, ge=1, le=256, description="threads of one fit; part of the result, so never guessed"
+    )
+    workers_per_fit: Workers | tuple[Workers, Workers] = Field(
+        1, description="processes that train one network by Ray Train; [fewest, most] where a cluster grows and shrinks"
+    )
+    gpus_per_fit: float = Field(0.0, ge=0, le=8, description="GPUs of each worker of a network; 0.5 shares one")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="numbers that networks are trained in; auto: as each network says"
+    )
+    compile: bool = Field(False, description="whether networks pass `torch.compile` first; pays off in long fits")
+    checkpoint_s: float = Field(
+        60.0, gt=0, description="seconds after which a network's state is kept: so much at most is trained again"
     )
     memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of Ray's object store that the data may fill")
 

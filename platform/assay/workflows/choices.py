@@ -143,7 +143,8 @@ def algorithms_for(experiment: Experiment, task: Task, num_rows: int = 0) -> lis
         return [
             PartSpec(name=key)
             for key in catalog.keys(Shelf.ALGORITHMS)
-            if key != BASELINE and not _hindrance(catalog.find(Shelf.ALGORITHMS, key), task, kind)
+            if key != BASELINE and not getattr(catalog.find(Shelf.ALGORITHMS, key), "asked", False)
+            if not _hindrance(catalog.find(Shelf.ALGORITHMS, key), task, kind)
             if num_rows <= FEWEST_SHARE * (catalog.find(Shelf.ALGORITHMS, key).row_cap or math.inf)
             if experiment.class_weight == "none" or catalog.find(Shelf.ALGORITHMS, key).weighable
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,12 @@ import pyarrow as pa
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.budget import SAFETY, Budget
+from assay.engines.fit_torch import Place
 from assay.engines.fleet import Driver, Kept, Refit, judged
 from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
 from assay.engines.growing import Ground
+from assay.engines.search import is_network
+from assay.engines.trial import Bench
 from assay.errors import SpecFault, did_you_mean
 from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.calibration import losses
@@ -211,7 +215,7 @@ def _members(chosen: Entry, board: Board, shop: Workshop) -> Proven:
         made = shop.fleet.take_up([_kept(trial, plan, recipes, probe, shop.run) for trial in trials])
     else:
         long_first = sorted(range(len(trials)), key=lambda place: -trials[place].fit_s)  # none is left to wait for
-        orders = [_order(trials[place], plan, recipes, probe) for place in long_first]
+        orders = [_order(trials[place], plan, recipes, probe, shop.run) for place in long_first]
         found_by = dict(zip(long_first, shop.fleet.refit(orders, shop.prepared.refs), strict=True))
         made = [[found_by[place]] for place in range(len(trials))]
     members = tuple(
@@ -226,10 +230,13 @@ def _recipe(record: TrialRecord, plan: Plan) -> str:
     return plan.recipe_of[record.proposal.algorithm]
 
 
-def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch) -> Refit:
+def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch, run: Run) -> Refit:
+    key, bench = record.proposal.algorithm, None
+    if is_network(key):
+        bench = Bench(plan.training, Place(str(run.folder), "refits", record.number))
     facts = tuple(fold.facts for fold in record.folds)
     seed, recipe = child(plan.seed, "refit", record.number), _recipe(record, plan)
-    return Refit(record.proposal.algorithm, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe))
+    return Refit(key, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe), bench)
 
 
 def _kept(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch, run: Run) -> Kept:
@@ -249,9 +256,14 @@ def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     if run.model.exists():  # of a session that was killed before the folder was proven
         files.remove_tree(run.model)
     artifact.pack(run.model, built.model)
-    own = [member.algorithm.partition(":")[0] for member in built.model.members if ":" in member.algorithm]
-    imports = [name for name in own if name.split(".")[0] != "sklearn"]
+    own = [_module(member.algorithm) or _module(member.params.get("module")) for member in built.model.members]
+    imports = sorted({name for name in own if name and name.split(".")[0] not in ("sklearn", "assay")})
     return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
+
+
+def _module(key: Any) -> str:
+    """Return the module of a key such as `my_module:Net`, empty where it names none."""
+    return key.partition(":")[0] if isinstance(key, str) and ":" in key else ""
 
 
 def score_test(model: Model, prediction_NK: np.ndarray, rows: Rows, experiment: Experiment) -> Json:

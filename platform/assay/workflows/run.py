@@ -13,10 +13,11 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines import cluster, objects
 from assay.engines.budget import Budget
+from assay.engines.fit_torch import START_S, Training
 from assay.engines.fleet import Driver, Fleet
 from assay.engines.generations import FEW_S, USUAL_MEMBERS, Plan, Tell, TrialRecord, not_fitted
 from assay.engines.local_fleet import LocalFleet
-from assay.engines.search import search
+from assay.engines.search import is_network, search
 from assay.errors import ClusterFault, SpecFault
 from assay.model import Recipe
 from assay.parts import Json
@@ -135,7 +136,24 @@ def connect(experiment: Experiment, tell: Tell) -> int:
             f"is {experiment.compute.threads_per_fit}, the cluster has {num_cpus} CPUs",
             "lower it, or give compute.cpus",
         )
+    training, threads = training_of(experiment, num_cpus), experiment.compute.threads_per_fit
+    if training.held and num_cpus < threads * training.max_workers:
+        raise ClusterFault.at(
+            "compute.workers_per_fit",
+            f"asks for {training.max_workers} workers of {threads} CPUs, the cluster has {num_cpus}",
+            "lower it, or give compute.cpus",
+        )
     return num_cpus
+
+
+def training_of(experiment: Experiment, num_cpus: int) -> Training:
+    """Return what networks are trained with; on a Ray of fixed size as many workers of those asked for as fit."""
+    compute, local = experiment.compute, cluster.is_local(experiment.compute.address)
+    asked = compute.workers_per_fit
+    fewest, most = (asked, asked) if isinstance(asked, int) else asked
+    if local:
+        most = max(fewest, min(most, num_cpus // compute.threads_per_fit))
+    return Training(fewest, most, compute.gpus_per_fit, compute.precision, compute.compile, compute.checkpoint_s, local)
 
 
 def check_parts(experiment: Experiment, profile: Profile) -> None:
@@ -166,7 +184,7 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
         DataFault: a value cannot be read as its column's kind, or no step reads a column.
     """
     check_parts(experiment, rows.profile)
-    plan = make_plan(experiment, rows)
+    plan = make_plan(experiment, rows, cluster.num_cpus())
     read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label))
     recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
     return Ready(rows, plan, recipes, batches)
@@ -268,7 +286,7 @@ def _logged(run: Run, tell: Tell) -> Tell:
     """Return a `tell` that writes an event first; folds are files of their own, and old news is not written again."""
 
     def log(type: str, data: Json) -> None:
-        if type != "fold" and not data.get("taken_up"):
+        if type not in ("fold", "epoch") and not data.get("taken_up"):
             run.events.append(type, **data)
         tell(type, data)
 
@@ -290,12 +308,13 @@ def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> J
     }
 
 
-def make_plan(experiment: Experiment, rows: Rows) -> Plan:
+def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
     algorithms = choices.algorithms_for(experiment, task, rows.profile.num_rows)
     candidates = choices.candidates_for(algorithms, rows.profile, hurried=rows.folds.num == 1)
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
+    training = training_of(experiment, num_cpus)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
     return Plan(
         candidates,
@@ -309,8 +328,14 @@ def make_plan(experiment: Experiment, rows: Rows) -> Plan:
         child(experiment.seed, "run"),
         frozenset(experiment.search.skip),
         experiment.final.fit == "folds",
-        {candidate.key: choices.expected_s(candidate.key, rows.profile) for candidate in candidates},
+        {candidate.key: _expected_s(candidate.key, rows, training) for candidate in candidates},
+        training,
     )
+
+
+def _expected_s(key: str, rows: Rows, training: Training) -> float:
+    alone_s = choices.expected_s(key, rows.profile)
+    return START_S + alone_s / training.max_workers if training.is_wide and is_network(key) else alone_s
 
 
 def _result(

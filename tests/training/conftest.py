@@ -1,0 +1,10 @@
+"""The networks that these tests train are modules beside them, which their processes must find."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
