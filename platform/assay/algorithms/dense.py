@@ -69,6 +69,7 @@ class Dense(Algorithm):
         )
         inner_fraction: float = Field(0.12, gt=0, le=0.5, description="share of the rows in the inner slice")
 
+    kinds = frozenset({"tabular", "image"})
     space = {
         "num_members": Choice((1, 4, 8)),
         "width": Choice((64, 128, 192, 256)),

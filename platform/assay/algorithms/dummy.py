@@ -19,6 +19,7 @@ class Dummy(SklearnAlgorithm):
         [0.75, 0.25]
     """
 
+    kinds = frozenset({"tabular", "image"})
     wants: ClassVar[str] = "codes"
     cost = 0.01
     makes = ("DummyClassifier", "DummyRegressor")

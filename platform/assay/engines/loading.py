@@ -12,6 +12,7 @@ import pyarrow as pa
 from assay import catalog
 from assay.engines.cluster import prepare_data_context
 from assay.errors import AssayError, DataFault
+from assay.parts import Source
 from assay.profile import ColumnSummary
 from assay.vocabulary import Shelf
 
@@ -33,19 +34,27 @@ def source_key(paths: Sequence[str], declared: str | None) -> str:
         first = paths[0]
         if first.lower().endswith(endings):
             return key
-        if os.path.isdir(first) and any(name.endswith(endings) for _, _, names in os.walk(first) for name in names):
+        if os.path.isdir(first) and any(name.lower().endswith(endings) for _, _, names in os.walk(first) for name in names):
             return key
     raise DataFault.at(paths[0], "has an ending that tells no format", "write `data: {format: csv}` or `parquet`")
 
 
-def load(paths: Sequence[str], declared: str | None) -> pa.Table:
+def source_for(paths: Sequence[str], declared: str | None, broken: str = "error") -> Source:
+    """Return the source that reads these paths; `broken` says what those of images do with a broken one."""
+    key = source_key(paths, declared)
+    told = {"broken": broken} if "broken" in catalog.find(Shelf.SOURCES, key).Params.model_fields else {}
+    made: Source = catalog.make(Shelf.SOURCES, key, told)
+    return made
+
+
+def load(paths: Sequence[str], declared: str | None, broken: str = "error") -> pa.Table:
     """Read all rows of files through Ray Data, in file and row order.
 
     Raises:
         DataFault: naming the file that is missing, empty, broken or of another shape.
     """
     prepare_data_context()
-    dataset = catalog.make(Shelf.SOURCES, source_key(paths, declared)).read(paths)
+    dataset = source_for(paths, declared, broken).read(paths)
     return collect(dataset, ", ".join(paths))
 
 
@@ -58,7 +67,7 @@ def collect(dataset: Any, name: str) -> pa.Table:
     try:
         tables = [table for table in ray.get(dataset.to_arrow_refs()) if table.num_rows]
     except (RayError, pa.ArrowInvalid, OSError) as error:
-        cause = getattr(error, "cause", None) or error
+        cause = own_cause(error)
         if isinstance(cause, AssayError):
             raise cause from None
         raise DataFault.at(
@@ -67,6 +76,16 @@ def collect(dataset: Any, name: str) -> pa.Table:
     if not tables:
         raise DataFault.at(name, "has no rows", "give data with rows")
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def own_cause(error: BaseException) -> BaseException:
+    """Return our fault from among what Ray wraps around it, else the innermost cause."""
+    while not isinstance(error, AssayError):
+        within = getattr(error, "cause", None) or error.__cause__
+        if within is None or within is error:
+            break
+        error = within
+    return error
 
 
 def from_memory(data: Any) -> pa.Table:

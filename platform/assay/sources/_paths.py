@@ -16,15 +16,15 @@ from assay.errors import AssayError, DataFault, did_you_mean
 REMOTE = "://"
 
 
-def expand(paths: Sequence[str], endings: tuple[str, ...]) -> list[str]:
+def expand(paths: Sequence[str], endings: tuple[str, ...], *, empty: bool = False) -> list[str]:
     """Return every file that `paths` mean, in a fixed order: as listed, folders and globs sorted by name.
 
     Raises:
-        DataFault: a path means no file, or a file is empty.
+        DataFault: a path means no file, or a file is empty and that is not allowed.
     """
     files: list[str] = []
     for path in paths:
-        found = _remote(path, endings) if REMOTE in path else _local(path, endings)
+        found = _remote(path, endings, empty) if REMOTE in path else _local(path, endings, empty)
         if not found:
             raise _nothing(path, endings)
         files += found
@@ -42,7 +42,7 @@ def open_stream(file: str) -> Any:
     return file_system.open_input_stream(path, compression="gzip" if file.endswith(".gz") else None)
 
 
-def _local(path: str, endings: tuple[str, ...]) -> list[str]:
+def _local(path: str, endings: tuple[str, ...], empty: bool) -> list[str]:
     path = os.path.expanduser(path)
     if os.path.isdir(path):
         found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
@@ -50,12 +50,12 @@ def _local(path: str, endings: tuple[str, ...]) -> list[str]:
     else:
         chosen = glob.glob(path, recursive=True) if glob.has_magic(path) else [path] * os.path.isfile(path)
     for name in chosen:
-        if os.path.getsize(name) == 0:
+        if not empty and os.path.getsize(name) == 0:
             raise DataFault.at(name, "is empty (0 bytes)", "give a file with a header and rows")
     return sorted(chosen)
 
 
-def _remote(uri: str, endings: tuple[str, ...]) -> list[str]:
+def _remote(uri: str, endings: tuple[str, ...], empty: bool) -> list[str]:
     scheme = uri.split(REMOTE)[0]
     try:
         file_system, path = pafs.FileSystem.from_uri(uri.partition("*")[0] if "*" in uri else uri)
@@ -75,7 +75,7 @@ def _remote(uri: str, endings: tuple[str, ...]) -> list[str]:
         ) from None
     files = [info for info in chosen if info.type == pafs.FileType.File]
     for info in files:
-        if info.size == 0:
+        if not empty and info.size == 0:
             raise DataFault.at(uri, f"file {info.path} is empty (0 bytes)", "give a file with a header and rows")
     prefix = "" if scheme == "file" else f"{scheme}{REMOTE}"
     return sorted(prefix + info.path for info in files)
@@ -83,7 +83,7 @@ def _remote(uri: str, endings: tuple[str, ...]) -> list[str]:
 
 def _is_data(name: str, endings: tuple[str, ...]) -> bool:
     """Whether a file of a folder holds rows; hidden ones and marks such as `_SUCCESS` do not."""
-    return name.endswith(endings) and not posixpath.basename(name).startswith((".", "_"))
+    return name.lower().endswith(endings) and not posixpath.basename(name).startswith((".", "_"))
 
 
 def _nothing(path: str, endings: tuple[str, ...]) -> AssayError:

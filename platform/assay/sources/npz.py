@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from assay.errors import DataFault
+from assay.errors import DataFault, Fault, raise_all
 from assay.parts import Source
-from assay.sources._paths import everywhere, expand
+from assay.sources._paths import REMOTE, everywhere, expand
 
 OFFSETS = "offsets"
 BLOCK_BYTES = 32 << 20
+MEMBER = ".npy"  # what numpy calls the entries of an archive
+PLAIN = "biufUSM"  # kinds of values: true/false, numbers, text, times; never objects or records
 
 
 class Npz(Source):
@@ -34,9 +37,22 @@ class Npz(Source):
     def read(self, paths: Sequence[str]) -> Any:
         import ray.data
 
-        files = everywhere(expand(paths, self.endings))
-        blocks = [block for file in files for block in _blocks(_table(file))]
-        return ray.data.from_arrow(blocks)
+        files = expand(paths, self.endings)
+        tables = [_table(file) for file in everywhere(files)]
+        first = tables[0].column_names
+        raise_all(
+            DataFault,
+            [
+                Fault(
+                    file,
+                    f"has other columns than {files[0]}: {sorted(set(first) ^ set(table.column_names))[:5]}",
+                    "give files of one table",
+                )
+                for file, table in zip(files, tables, strict=True)
+                if sorted(table.column_names) != sorted(first)
+            ],
+        )
+        return ray.data.from_arrow([block for table in tables for block in _blocks(table.select(first))])
 
     def peek(self, paths: Sequence[str], num_rows: int) -> pa.Table:
         return _table(expand(paths, self.endings)[0]).slice(0, num_rows)
@@ -72,11 +88,12 @@ def _table(file: str) -> pa.Table:
 
 
 def _arrays(file: str) -> dict[str, np.ndarray]:
+    """Read every member of the archive by itself: `numpy.load` would follow what the file says it is."""
     try:
-        file_system, path = pafs.FileSystem.from_uri(file) if "://" in file else (pafs.LocalFileSystem(), file)
-        with file_system.open_input_file(path) as stream, np.load(stream, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        file_system, path = pafs.FileSystem.from_uri(file) if REMOTE in file else (pafs.LocalFileSystem(), file)
+        with file_system.open_input_file(path) as stream, zipfile.ZipFile(stream) as archive:
+            arrays = {name.removesuffix(MEMBER): _array(archive, name) for name in archive.namelist()}
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         text = str(error).split("\n")[0][:200]
         raise DataFault.at(
             file, f"is not an npz archive of plain arrays ({text})", "save it with `numpy.savez`, without objects"
@@ -85,6 +102,19 @@ def _arrays(file: str) -> dict[str, np.ndarray]:
     if scalars:
         raise DataFault.at(file, f"array '{scalars[0]}' is a single value", "save arrays whose first axis is the row")
     return arrays
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    if not name.endswith(MEMBER):
+        raise ValueError(f"{name} is not an array")
+    try:
+        with archive.open(name) as member:
+            array: np.ndarray = np.lib.format.read_array(member, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if array.dtype.kind not in PLAIN:
+        raise ValueError(f"{name}: values are {array.dtype}")
+    return array
 
 
 def _column(array: np.ndarray) -> pa.Array:

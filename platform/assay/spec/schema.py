@@ -46,6 +46,7 @@ class DataSpec(Strict):
     format: Literal["csv", "parquet", "npz", "images"] | None = Field(
         None, description="told by the file's ending when left out"
     )
+    broken: Literal["error", "skip"] = Field("error", description="what to do with files that are no whole image")
     missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
 
@@ -55,6 +56,9 @@ class ColumnSpec(Strict):
 
     kind: ColumnKind | None = Field(None, description="inferred when left out")
     drop: bool = Field(False, description="leave the column out")
+    max_side: int | None = Field(
+        None, ge=4, le=1_024, description="pixels that the longer side of images is made smaller to; 64 when left out"
+    )
 
 
 class SplitSpec(Strict):

@@ -27,6 +27,8 @@ STACK_WORK = 3_000_000  # rows x classes squared from which on a meta-learner ta
 CLAIM_ROWS = 1_000  # that show what kind of data it is
 FEWEST_SHARE = 10  # rows for each that an algorithm with a cap may see
 HOLDOUT_ROWS = 50_000  # from which on a holdout of a tenth tells models apart
+FEWER_ROWS = 2_000  # the same of images, series and texts, whose fits are long
+MOST_NUMBERS = {"raw": math.inf, "codes": 1_024, "dense": 128}  # that steps make of one image or series
 USUAL_START_S = 22.0  # of a time budget: starting Ray and its workers, and finishing the model
 # Plain ones are hard to beat on few rows; learned weights may draw on every member, since a bad one gets none.
 VOTES = (
@@ -83,7 +85,8 @@ def division(experiment: Experiment, profile: Profile, num_slots: int) -> tuple[
         repeats = 2 if num_rows < FEW_ROWS and affordable >= 4 * folds else 1
         if affordable < folds:
             folds = 5 if affordable >= 5 else 3
-        if folds == 3 and affordable < 3 and num_rows >= HOLDOUT_ROWS:
+        enough = HOLDOUT_ROWS if experiment.kind in (None, "tabular") else FEWER_ROWS
+        if folds == 3 and affordable < 3 and num_rows >= enough:
             folds = 1
     folds = folds if asked.folds == "auto" else asked.folds
     usual = asked.folds == "auto" and split_may_repeat(experiment)
@@ -98,7 +101,9 @@ def split_may_repeat(experiment: Experiment) -> bool:
 def expected_s(key: str, profile: Profile) -> float:
     """Return the seconds that a fit on the training rows may take, before anything was measured."""
     part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, key)
-    return part.cost_of(profile.num_rows, len(profile.used), len(profile.label.classes))
+    most = MOST_NUMBERS[part.wants]
+    num_features = sum(min(math.prod(column.shape), most) for column in profile.used)
+    return part.cost_of(profile.num_rows, num_features, len(profile.label.classes))
 
 
 def final_fit(experiment: Experiment, num_folds: int) -> str:

@@ -101,7 +101,7 @@ def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Tab
     if given is not None:
         return loading.from_memory(given)
     listed = [paths] if isinstance(paths, str) else paths
-    return loading.load(listed, experiment.data.format)
+    return loading.load(listed, experiment.data.format, experiment.data.broken)
 
 
 def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.engines.loading import source_key
+from assay.engines.loading import source_for
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import Profile
@@ -25,10 +25,9 @@ from assay.workflows.prepare import check_columns, labelled, looks_like_classes
 HEAD_ROWS = 20_000
 
 
-def head(paths: list[str], declared: str | None) -> pa.Table:
+def head(paths: list[str], declared: str | None, broken: str = "error") -> pa.Table:
     """Return about the first HEAD_ROWS rows."""
-    table: pa.Table = catalog.make(Shelf.SOURCES, source_key(paths, declared)).peek(paths, HEAD_ROWS)
-    return table
+    return source_for(paths, declared, broken).peek(paths, HEAD_ROWS)
 
 
 def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
@@ -82,7 +81,8 @@ def planned(experiment: Experiment) -> Json:
         DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
     """
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
-    table = labelled(head(listed, experiment.data.format), experiment)
+    table = labelled(head(listed, experiment.data.format, experiment.data.broken), experiment)
+    experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)
     task = profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task, profile.num_rows), profile)

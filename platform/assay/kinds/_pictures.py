@@ -1,0 +1,149 @@
+"""Images as files, requests and tables hold them, one by one: sizes are told cheaply, pixels decoded and resized.
+
+A column holds the bytes of image files, the same as base64 text, or pixels as lists of lists.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.kinds._tensors import combined, depth, is_list, leaf, lengths, to_array
+
+GREY, COLOUR = 1, 3
+MAX_PIXELS = 64_000_000  # of one image; a few bytes may promise far more than memory holds
+GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
+LOADING = (OSError, ValueError, SyntaxError, EOFError, binascii.Error)
+
+
+class NotAnImage(ValueError):
+    """What a cell holds is no image; the text says why."""
+
+
+def is_encoded(kind: pa.DataType) -> bool:
+    """Whether a column may hold the bytes of image files, plain or as base64 text."""
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
+    return any(test(kind) for test in (*tests, pa.types.is_fixed_size_binary))
+
+
+def is_pixels(kind: pa.DataType) -> bool:
+    """Whether a column may hold images as height x width or height x width x channels lists of numbers."""
+    numbers = pa.types.is_integer(leaf(kind)) or pa.types.is_floating(leaf(kind))
+    return bool(is_list(kind) and depth(kind) in (2, 3) and numbers)
+
+
+def content(value: Any) -> bytes:
+    """Return the bytes of an image file, given as they are or as base64 text, with or without `data:…,` before it.
+
+    Raises:
+        NotAnImage: it is neither.
+    """
+    if isinstance(value, bytes):
+        return value
+    try:
+        return base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
+    except (ValueError, AttributeError):
+        raise NotAnImage(f"text {value[:20]!r} is not base64") from None
+
+
+def size_of(value: Any) -> tuple[int, int, int]:
+    """Return height, width and channels of an encoded image; only its head is read.
+
+    Raises:
+        NotAnImage: no image begins like this.
+    """
+    with _opened(value) as image:
+        return image.height, image.width, GREY if image.mode in GREY_MODES else COLOUR
+
+
+def decoded(value: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return an encoded image as pixel_HWC, uint8; made smaller or larger to the shape where it has another.
+
+    Raises:
+        NotAnImage: it is broken.
+    """
+    with _opened(value) as image:
+        try:
+            if image.mode.startswith("I") and image.mode != "I":  # 16 bits: the upper ones are seen
+                image = _from_array(np.asarray(image, np.float32) / 257)
+            return fitted(image.convert("L" if shape[2] == GREY else "RGB"), shape)
+        except LOADING as error:
+            raise NotAnImage(str(error).split("\n")[0][:200]) from None
+
+
+def from_numbers(pixel_HWC: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return pixels 0 to 255 as uint8 of the shape that is asked for."""
+    whole_HWC = np.rint(np.clip(pixel_HWC, 0, 255)).astype(np.uint8)
+    if whole_HWC.shape == shape:
+        return whole_HWC
+    if whole_HWC.shape[2] not in (GREY, COLOUR, 4):
+        raise NotAnImage(f"{whole_HWC.shape[2]} channels, expected 1 or 3")
+    image = _from_array(whole_HWC[:, :, 0] if whole_HWC.shape[2] == GREY else whole_HWC)
+    return fitted(image.convert("L" if shape[2] == GREY else "RGB"), shape)
+
+
+def fitted(image: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return an image of Pillow as pixel_HWC of this height and width; every pixel counts, also when made smaller."""
+    from PIL import Image
+
+    if (image.height, image.width) != shape[:2]:
+        image = image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.array(image, np.uint8).reshape(shape)
+
+
+def pixels(column: pa.Array) -> list[np.ndarray] | np.ndarray:
+    """Return the images of a column of lists: one array (N, H, W, C) where they share a shape, else one by one.
+
+    Raises:
+        NotAnImage: a list is missing, or rows of one image differ in length.
+    """
+    try:
+        return with_channels(to_array(column), depth(column.type) + 1)
+    except ValueError:
+        num_lists = depth(column.type)
+    found = []
+    for place in range(len(column)):
+        try:
+            found.append(with_channels(to_array(column.slice(place, 1)), num_lists + 1)[0])
+        except ValueError as error:
+            raise NotAnImage(f"{error} in row {place}") from None
+    return found
+
+
+def with_channels(array: np.ndarray, axes: int) -> np.ndarray:
+    """Return images with their channels last, one channel where none were told."""
+    return array[..., None] if axes == 3 else array
+
+
+def same_shape(column: pa.Array) -> bool:
+    """Whether all lists of a column, and all lists in these, are as long as their neighbours."""
+    while is_list(column.type):
+        if len(np.unique(lengths(column))) > 1:
+            return False
+        column = combined(column).flatten()
+    return True
+
+
+def _from_array(array: np.ndarray) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
+
+
+def _opened(value: Any) -> Any:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(content(value)))
+    except UnidentifiedImageError:
+        raise NotAnImage("no image format is known that begins like it") from None
+    except (*LOADING, Image.DecompressionBombError) as error:
+        raise NotAnImage(str(error).split("\n")[0][:200]) from None
+    if image.width * image.height > MAX_PIXELS:
+        raise NotAnImage(f"it has {image.width} x {image.height} pixels, at most {MAX_PIXELS:,} are decoded")
+    return image

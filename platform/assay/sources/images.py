@@ -1,0 +1,106 @@
+"""Image files in a folder for each class: the bytes of each file, the name of its folder, and where it lies."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from assay.errors import DataFault, Fault, raise_all
+from assay.parts import Source
+from assay.sources._paths import everywhere, expand, open_stream
+from assay.spec.strict import Strict
+
+PEEK_FILES = 1_000  # spread over all files: sorted by name, the first ones are of one class
+BLOCK_FILES = 1_000
+NAMED = 5  # broken files that are named, at most
+
+
+class Images(Source):
+    """Reads and decodes through Ray Data; a file that is no whole image is named, or left out if the spec says so.
+
+    Columns are `image`, the bytes of the file; `label`, the name of the folder that it lies in; and `file`, both names.
+
+    Example:
+        >>> Images().endings[:3]
+        ('.png', '.jpg', '.jpeg')
+    """
+
+    endings = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+    class Params(Strict):
+        """What to do with what cannot be read."""
+
+        broken: Literal["error", "skip"] = Field("error", description="what to do with files that are no whole image")
+
+    def read(self, paths: Sequence[str]) -> Any:
+        import ray.data
+
+        files = everywhere(self._files(paths))
+        found = ray.data.read_binary_files(
+            files, include_paths=True, file_extensions=None, override_num_blocks=-(-len(files) // BLOCK_FILES)
+        )
+        return found.map_batches(self._rows, batch_format="pyarrow", batch_size=None)
+
+    def peek(self, paths: Sequence[str], num_rows: int) -> pa.Table:
+        files = self._files(paths)
+        every = max(1, len(files) // min(num_rows, PEEK_FILES))
+        content = []
+        for file in (chosen := files[::every]):
+            with open_stream(file) as stream:
+                content.append(stream.read())
+        return self._rows(pa.table({"bytes": pa.array(content, pa.binary()), "path": chosen}))
+
+    def _files(self, paths: Sequence[str]) -> list[str]:
+        """Return the files; one of no bytes is a broken image like others where these are skipped."""
+        return expand(paths, self.endings, empty=self.params.broken == "skip")
+
+    def _rows(self, table: pa.Table) -> pa.Table:
+        """Return the whole images of some files as rows.
+
+        Raises:
+            DataFault: naming files that are broken.
+        """
+        content, files = table.column("bytes").to_pylist(), table.column("path").to_pylist()
+        why = [_flaw(data) for data in content]
+        if self.params.broken == "error":
+            raise_all(DataFault, _told([(file, flaw) for file, flaw in zip(files, why, strict=True) if flaw]))
+        good = [place for place, flaw in enumerate(why) if not flaw]
+        folders = [posixpath.basename(posixpath.dirname(files[place])) for place in good]
+        names = [posixpath.basename(files[place]) for place in good]
+        return pa.table(
+            {
+                "image": pa.array([content[place] for place in good], pa.large_binary()),
+                "label": pa.array(folders, pa.string()),
+                "file": pa.array([f"{folder}/{name}" for folder, name in zip(folders, names, strict=True)], pa.string()),
+            }
+        )
+
+
+def _told(broken: Sequence[tuple[str, str]]) -> list[Fault]:
+    more = f" (and {len(broken) - NAMED} more)" if len(broken) > NAMED else ""
+    return [
+        Fault(file, f"is not a whole image ({flaw}){more}", "replace it, or write `data: {broken: skip}`")
+        for file, flaw in broken[:NAMED]
+    ]
+
+
+def _flaw(data: bytes) -> str:
+    """Return why bytes are no whole image, or nothing."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as image:
+                image.load()
+    except UnidentifiedImageError:
+        return "no image format is known that begins like it"
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
+        return str(e).split("\n")[0][:200] or type(e).__name__
+    return ""
