@@ -144,6 +144,7 @@ class ColumnProfile:
     name: str
     kind: ColumnKind
     dropped: str = ""  # why the column is not used; empty when it is
+    note: str = ""  # what its owner should know of it
     num_rows: int = 0
     num_missing: int = 0
     whole: bool = False  # numeric and every value a whole number

@@ -83,6 +83,7 @@ def planned(experiment: Experiment) -> Json:
     """
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
     table = labelled(head(listed, experiment.data.format), experiment)
+    experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)
     task = profile.label.task
     candidates = choices.candidates_for(choices.algorithms_for(experiment, task, profile.num_rows), profile)
