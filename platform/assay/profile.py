@@ -144,7 +144,6 @@ class ColumnProfile:
     name: str
     kind: ColumnKind
     dropped: str = ""  # why the column is not used; empty when it is
-    note: str = ""  # what its owner should know of it
     num_rows: int = 0
     num_missing: int = 0
     whole: bool = False  # numeric and every value a whole number
@@ -157,6 +156,7 @@ class ColumnProfile:
     shape: tuple[int, ...] = ()  # of one value: height, width, channels of an image; most steps, channels of a series
     as_text: bool = False  # a category whose many levels are words: steps may read them as text too
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
+    note: str = ""  # what its owner should know of it
 
 
 @dataclass(frozen=True)

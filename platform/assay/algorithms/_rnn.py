@@ -12,7 +12,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from assay.spec.strict import Strict
 
 FIRST_SCALE = 0.1  # of embeddings before training
-PAIR = 1_000_003  # spreads pairs of tokens over their buckets
 Tensors = dict[str, Tensor]
 
 
@@ -20,7 +19,6 @@ class Shape(Strict):
     """Everything that fixes the layers, and nothing else; bounded, since it may come from a stranger."""
 
     reads: Literal["text", "series"] = Field(description="what the network reads")
-    num_pairs: int = Field(ge=0, le=10_000_000, description="buckets of pairs of tokens; 0 for none")
     words: tuple[str, ...] = Field(
         max_length=10_000_000, description="words known by name, in the order of their numbers"
     )
@@ -30,7 +28,7 @@ class Shape(Strict):
     num_steps: int = Field(ge=1, le=10_000_000, description="steps that are read at most")
     num_numbers: int = Field(ge=0, le=1_000_000, description="numbers beside the sequence")
     num_outputs: int = Field(ge=1, le=1_000_000, description="classes, or 1 for regression")
-    cell: Literal["gru", "lstm", "none"] = Field(description="recurrent unit")
+    cell: Literal["gru", "lstm"] = Field(description="recurrent unit")
     width: int = Field(ge=1, le=8_192, description="units in each direction")
     num_layers: int = Field(ge=1, le=16, description="recurrent layers")
     two_ways: bool = Field(description="whether sequences are read backwards too")
@@ -49,8 +47,7 @@ class Recurrent(nn.Module):
     """Reads each sequence to its own end, and pools what it read by attention and by the mean.
 
     Source: Cho et al. 2014 (GRU); Hochreiter and Schmidhuber 1997 (LSTM); Yang et al. 2016, "Hierarchical attention
-    networks for document classification" (attention); Joulin et al. 2017, "Bag of tricks for efficient text
-    classification" (no recurrence, with pairs of words).
+    networks for document classification" (attention).
     """
 
     mean: Tensor
@@ -61,24 +58,21 @@ class Recurrent(nn.Module):
         self.shape = shape
         size = shape.num_channels
         if shape.reads == "text":
-            self.embedding = nn.Embedding(shape.num_tokens + shape.num_pairs, size, padding_idx=0)
+            self.embedding = nn.Embedding(shape.num_tokens, size, padding_idx=0)
             with torch.no_grad():
                 self.embedding.weight.mul_(FIRST_SCALE)
         else:
             self.register_buffer("mean", torch.zeros(size))
             self.register_buffer("scale", torch.ones(size))
             size *= shape.num_joined
-        if shape.cell != "none":
-            made = nn.GRU if shape.cell == "gru" else nn.LSTM
-            self.recurrent = made(
-                size, shape.width, shape.num_layers, batch_first=True, bidirectional=shape.two_ways,
-                dropout=shape.dropout if shape.num_layers > 1 else 0.0,
-            )  # fmt: skip
-            size = shape.width * (1 + shape.two_ways)
-            self.attention = nn.Sequential(nn.Linear(size, shape.width), nn.Tanh(), nn.Linear(shape.width, 1))
-            size *= 2
+        made = nn.GRU if shape.cell == "gru" else nn.LSTM
+        between = shape.dropout if shape.num_layers > 1 else 0.0
+        ways = {"batch_first": True, "bidirectional": shape.two_ways, "dropout": between}
+        self.recurrent = made(size, shape.width, shape.num_layers, **ways)
+        size = shape.width * (1 + shape.two_ways)
+        self.attention = nn.Sequential(nn.Linear(size, shape.width), nn.Tanh(), nn.Linear(shape.width, 1))
         self.silence = nn.Dropout(shape.dropout)
-        self.head = nn.Linear(size + shape.num_numbers, shape.num_outputs)
+        self.head = nn.Linear(2 * size + shape.num_numbers, shape.num_outputs)
 
     def forward(self, sequence: Tensor, length: Tensor, beside: Tensor | None = None) -> Tensor:
         """Return output_NK for token_NL or x_NTC, of which the first `length` entries of each row count."""
@@ -98,11 +92,6 @@ class Recurrent(nn.Module):
         token_NL = token_NL.long()
         if self.training and self.shape.word_dropout:
             token_NL = token_NL * (torch.rand(token_NL.shape) >= self.shape.word_dropout).to(token_NL.device)
-        if self.shape.num_pairs:
-            first_NL, second_NL = token_NL[:, :-1], token_NL[:, 1:]
-            bucket_NL = self.shape.num_tokens + (first_NL * PAIR + second_NL) % self.shape.num_pairs
-            pair_NL = torch.where((first_NL > 0) & (second_NL > 0), bucket_NL, 0)
-            token_NL = torch.cat([token_NL, pair_NL], dim=1)
         return self.silence(self.embedding(token_NL)), token_NL > 0
 
     def _steps(self, x_NTC: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,8 +108,6 @@ class Recurrent(nn.Module):
     def _read(self, h_NTC: Tensor, there_NT: Tensor, length: Tensor) -> Tensor:
         share_NT = there_NT.to(h_NTC.dtype)
         share_NT = share_NT / share_NT.sum(dim=1, keepdim=True).clamp(min=1)
-        if self.shape.cell == "none":
-            return torch.einsum("nt,ntc->nc", share_NT, h_NTC)
         packed = pack_padded_sequence(h_NTC, length.cpu(), batch_first=True, enforce_sorted=False)
         h_NTC, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=h_NTC.shape[1])
         score_NT = self.attention(h_NTC)[:, :, 0].masked_fill(~there_NT, -1e4)

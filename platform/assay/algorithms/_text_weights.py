@@ -141,10 +141,10 @@ def regression(
     if len(class_S) == 1:
         return _fitted(terms, x_NF, batch, class_S, "shares", (np.zeros((x_NT.shape[1], 1)), np.zeros(1)))
     if len(class_S) == 2:
-        return _fitted(terms, x_NF, batch, class_S, "two", odds(class_S[1]))
+        return _fitted(terms, x_NF, batch, class_S, "two", odds(int(class_S[1])))
     if not by_class:
         return _fitted(terms, x_NF, batch, class_S, "shares", _shares(x_NT, batch, C))
-    each = [odds(one) for one in class_S]
+    each = [odds(one) for one in class_S.tolist()]
     solved = np.hstack([weight for weight, _ in each]), np.hstack([offset for _, offset in each])
     return _fitted(terms, x_NF, batch, class_S, "each", solved)
 

@@ -33,9 +33,8 @@ class Rnn(Network):
     """GRU or LSTM over the words of a text or the steps of a series, in both directions, pooled by attention.
 
     Words are embedded, and those not in enough training texts share a few buckets; a series is standardised by the mean
-    and deviation of each channel. Without a cell the network is a bag of embedded words and pairs of words. Numbers
-    beside the sequence go to the last layer. Source: Cho et al. 2014; Hochreiter and Schmidhuber 1997; Yang et al. 2016;
-    Joulin et al. 2017.
+    and deviation of each channel. Numbers beside the sequence go to the last layer. Source: Cho et al. 2014 (GRU);
+    Hochreiter and Schmidhuber 1997 (LSTM); Yang et al. 2016 (attention).
 
     Example:
         >>> from assay.batch import Column
@@ -49,14 +48,11 @@ class Rnn(Network):
     class Params(Strict):
         """Settings of the network and its training."""
 
-        cell: Literal["gru", "lstm", "none"] = Field(
-            "gru", description="recurrent unit; none for a bag of words or steps"
-        )
+        cell: Literal["gru", "lstm"] = Field("gru", description="recurrent unit")
         width: int = Field(64, ge=1, le=2_048, description="units of the recurrent layer in each direction")
         num_layers: int = Field(1, ge=1, le=8, description="recurrent layers")
         two_ways: bool = Field(True, description="whether sequences are read backwards too")
         embedding: int = Field(64, ge=1, le=2_048, description="numbers that a word becomes")
-        num_pairs: int = Field(0, ge=0, le=2**24, description="buckets of embedded pairs of words; 0 for none")
         min_rows: int = Field(2, ge=1, le=1_000_000, description="training texts that a word must be in to be known")
         max_words: int = Field(50_000, ge=1, le=5_000_000, description="words known, the most frequent ones")
         num_buckets: int = Field(256, ge=1, le=1_000_000, description="buckets of the words that are not known")
@@ -85,7 +81,7 @@ class Rnn(Network):
         precision: Literal["float32", "bfloat16"] = Field("float32", description="numbers of the forward pass")
 
     kinds = frozenset({"text", "series"})
-    cost = 30.0
+    cost = 35.0
     space = {
         "cell": Choice(("gru", "lstm")),
         "width": Choice((32, 64, 96)),
@@ -170,7 +166,7 @@ class Rnn(Network):
             mean_C, scale_C, num_steps = _moments(batch.only(ColumnKind.SERIES))
             start |= {"mean": mean_C, "scale": scale_C}
             read = {
-                **{"reads": "series", "num_pairs": 0, "words": (), "num_buckets": 0},
+                **{"reads": "series", "words": (), "num_buckets": 0},
                 **{
                     "num_channels": len(mean_C),
                     "num_steps": num_steps,
@@ -180,7 +176,7 @@ class Rnn(Network):
         else:
             known = Vocabulary.learned(texts_of(batch), params.min_rows, params.max_words, params.num_buckets)
             read = {
-                **{"reads": "text", "num_pairs": params.num_pairs, "words": known.words},
+                **{"reads": "text", "words": known.words},
                 **{"num_buckets": params.num_buckets, "num_channels": params.embedding},
                 **{"num_steps": params.max_steps, "num_joined": 1},
             }
