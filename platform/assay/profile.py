@@ -156,6 +156,7 @@ class ColumnProfile:
     shape: tuple[int, ...] = ()  # of one value: height, width, channels of an image; most steps, channels of a series
     as_text: bool = False  # a category whose many levels are words: steps may read them as text too
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
+    note: str = ""  # what its owner should know of it
 
 
 @dataclass(frozen=True)

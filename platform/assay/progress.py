@@ -54,9 +54,10 @@ class Progress:
 
     def _profiled(self, data: Mapping[str, Any]) -> str:
         dropped = "".join(f"\n          column '{name}' is not used: {why}" for name, why in data["dropped"].items())
+        noted = "".join(f"\n          column '{name}': {note}" for name, note in data.get("notes", {}).items())
         return (
             f"{data['train_rows']:,} training rows, {data['test_rows']:,} test rows, {len(data['columns'])} columns; "
-            f"{data['task']} on '{data['label']}'{dropped}"
+            f"{data['task']} on '{data['label']}'{dropped}{noted}"
         )
 
     def _searching(self, data: Mapping[str, Any]) -> str:

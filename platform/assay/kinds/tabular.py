@@ -56,9 +56,7 @@ class Tabular(Kind):
             for name in declared
             if name not in summaries
         ]
-        columns = [
-            _column_profile(name, summary, declared.get(name)) for name, summary in summaries.items() if name != label
-        ]
+        columns = self.columns(summaries, label, declared)
         faults += [fault for column in columns for fault in _column_faults(column, summaries[column.name])]
         if not any(not column.dropped for column in columns):
             reasons = "; ".join(f"'{column.name}': {column.dropped}" for column in columns[:5]) or "there are none"
@@ -71,6 +69,14 @@ class Tabular(Kind):
             )
         raise_all(DataFault, faults)
         return Profile(tuple(columns), label_known, summaries[label].num_rows)
+
+    def columns(
+        self, summaries: Mapping[str, ColumnSummary], label: str, declared: Mapping[str, Any]
+    ) -> list[ColumnProfile]:
+        """Return what is known of each column but the label."""
+        return [
+            _column_profile(name, summary, declared.get(name)) for name, summary in summaries.items() if name != label
+        ]
 
     def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
         row_N = np.arange(table.num_rows) if row_N is None else row_N

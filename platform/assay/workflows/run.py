@@ -367,6 +367,7 @@ def _profiled(rows: Rows) -> Json:
         "classes": dict(zip(label.classes, label.class_counts, strict=True)),
         "columns": {column.name: column.kind.value for column in rows.profile.used},
         "dropped": {column.name: column.dropped for column in rows.profile.columns if column.dropped},
+        "notes": {column.name: column.note for column in rows.profile.used if column.note},
     }
 
 

@@ -1,0 +1,95 @@
+"""Texts with a label: reviews, messages, sentences, and simple columns beside them where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.errors import DataFault
+from assay.kinds.tabular import Tabular
+from assay.profile import ColumnProfile, ColumnSummary, Profile
+from assay.spec import ColumnSpec
+from assay.vocabulary import ColumnKind, Task
+
+
+class Text(Tabular):
+    """Rows of which one column is text; an empty text is a text without words, and the profile counts them.
+
+    It claims rows whose one useful column is text. Asked for by name it takes other columns too, and where no column
+    reads like sentences, the one of most words is the text.
+
+    Example:
+        >>> rows = pa.table({"said": ["so good", "too bad", "", "not bad"], "stars": [5, 1, 1, 5]})
+        >>> kind = Text()
+        >>> profile = kind.profile(kind.summarise(rows, np.arange(4), seed=0), "stars", None, {}, None)
+        >>> profile.column("said").kind.value, profile.column("said").note
+        ('text', '1 of 4 texts is empty')
+    """
+
+    def claims(self, table: pa.Table, label: str) -> bool:
+        summaries = self.summarise(table, np.arange(table.num_rows), seed=0)
+        used = [column for column in self.columns(summaries, label, {}) if not column.dropped]
+        return len(used) == 1 and used[0].kind is ColumnKind.TEXT
+
+    def profile(
+        self,
+        summaries: Mapping[str, ColumnSummary],
+        label: str,
+        task: Task | None,
+        declared: Mapping[str, Any],
+        positive: str | None,
+    ) -> Profile:
+        made = self._profile(summaries, label, task, declared, positive)
+        return replace(made, columns=tuple(_counted(column) for column in made.columns))
+
+    def default_steps(self, wants: str) -> tuple[str, ...]:
+        if wants == "raw":  # numbers beside the texts, which stay as they are
+            return tuple(step for step in super().default_steps("dense") if step != "tfidf_text")
+        return super().default_steps(wants)
+
+    def _profile(
+        self,
+        summaries: Mapping[str, ColumnSummary],
+        label: str,
+        task: Task | None,
+        declared: Mapping[str, Any],
+        positive: str | None,
+    ) -> Profile:
+        worded = _most_words(summaries, label, declared)
+        try:
+            made = super().profile(summaries, label, task, declared, positive)
+            if worded is None or any(column.kind is ColumnKind.TEXT for column in made.used):
+                return _with_text(made)
+        except DataFault:  # the column of most words may be all there is, and be taken for an identifier
+            if worded is None:
+                raise
+        asked = {**declared, worded: ColumnSpec(kind=ColumnKind.TEXT)}
+        return super().profile(summaries, label, task, asked, positive)
+
+
+def _most_words(summaries: Mapping[str, ColumnSummary], label: str, declared: Mapping[str, Any]) -> str | None:
+    """Return the column of strings with the most words a value that nothing is declared of, if there is one."""
+    words = {
+        name: summary.num_words / summary.num_present
+        for name, summary in summaries.items()
+        if name != label and name not in declared and summary.stored == {"string"} and summary.num_distinct > 1
+    }
+    return max(words, key=lambda name: words[name], default=None)
+
+
+def _with_text(made: Profile) -> Profile:
+    if not any(column.kind is ColumnKind.TEXT for column in made.used):
+        raise DataFault.at("kind", "is text, and no column holds text", "name one with `columns: {NAME: {kind: text}}`")
+    return made
+
+
+def _counted(column: ColumnProfile) -> ColumnProfile:
+    """Return what is known of a column, with a word about its empty texts."""
+    if column.dropped or column.kind is not ColumnKind.TEXT or not column.num_missing:
+        return column
+    verb = "is" if column.num_missing == 1 else "are"
+    return replace(column, note=f"{column.num_missing:,} of {column.num_rows:,} texts {verb} empty")
