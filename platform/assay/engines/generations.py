@@ -48,6 +48,7 @@ class Plan:
     skip: frozenset[int] = frozenset()  # trials that are proposed and not fitted, as in the run that is replayed
     keeps_models: bool = False  # whether the models of the folds become the members
     expected_s: Mapping[str, float] = field(default_factory=dict)  # seconds of a fit, as the algorithms say
+    naive_NK: np.ndarray | None = None  # what the baseline predicts for the training rows; the dummy does when None
 
     @property
     def num_folds(self) -> int:
