@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 SEASONAL_NAIVE = "seasonal naive"
-NUM_LAGS = 14  # last values that a row knows one by one
+NUM_LAGS = 7  # last values that a row knows one by one
 NUM_SEASONAL = 4  # values at the same place of the last seasons
-WINDOWS = (1, 2, 4, 8, 16)  # in seasons: how far back the means of recent values reach
+WINDOWS = (1, 2, 4, 8)  # in seasons: how far back the means of recent values reach
 SMOOTH = 7  # steps on either side that a value of a year ago is averaged over
 
 
@@ -57,7 +57,6 @@ class Past:
         square_n = window_mean(y_T**2, origin_n - wide + 1, origin_n)
         mean_n = window_mean(y_T, origin_n - wide + 1, origin_n)
         found[f"spread of {wide}"] = np.sqrt(np.maximum(square_n - mean_n**2, 0))
-        found["level"] = level_n
         return found | self._year_ago(y_T, origin_n, step_n)
 
     def _seasonal(

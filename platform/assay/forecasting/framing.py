@@ -213,7 +213,8 @@ class Framing:
             features = self.past.features(one.y_T, origin_N, step_N)
             features |= self._exact({name: value_N / unit for name, value_N in features.items() if name != "step"})
             features |= self.clock.calendar(one.first + target_N)
-            features["place in season"] = ((one.first + target_N) % self.past.season).astype(np.float64)
+            place_N = (one.first + target_N) % self.past.season
+            features["place in season"] = place_N.astype(str) if self.past.season <= FEW_PLACES else place_N * 1.0
             there_N = target_N < len(one.y_T)
             row_N = np.where(there_N, one.row_T[np.minimum(target_N, len(one.y_T) - 1)], -1)
             y_N = np.where(there_N, one.y_T[np.minimum(target_N, len(one.y_T) - 1)], np.nan)
@@ -252,6 +253,7 @@ class Framing:
         return pa.table({**columns, self.label: label})
 
 
+FEW_PLACES = 60  # in a season: so many are told apart one by one, more as a number
 MIN_LEVEL = 7  # values that a level is the mean of, at least
 
 

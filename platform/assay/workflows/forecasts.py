@@ -28,14 +28,17 @@ OF_ABSOLUTE = ("mase", "mae")
 # Rows of neighbouring origins are nearly the same, so an inner slice of them would never tell a booster to stop, and
 # smooth settings go first. Found on rolling origins inside the training rows of a daily series.
 FIRST: Mapping[str, Sequence[Json]] = {
-    "extra_trees": ({"min_samples_leaf": 5, "max_features": 0.5},),
-    "k_nearest_neighbours": ({"num_neighbours": 60}, {"num_neighbours": 150}),
-    "lightgbm": (
-        {"num_trees": 150, "learning_rate": 0.04, "num_leaves": 8, "min_child_samples": 40, "feature_fraction": 0.4},
-        {"num_trees": 300, "learning_rate": 0.02, "num_leaves": 16, "min_child_samples": 40, "feature_fraction": 0.3},
+    "extra_trees": ({"min_samples_leaf": 60, "max_features": 0.3},),
+    "k_nearest_neighbours": (
+        {"num_neighbours": 150, "metric": "manhattan", "weights": "uniform"},
+        {"num_neighbours": 200, "weights": "uniform"},
     ),
-    "ridge": ({"alpha": 300.0}, {"alpha": 3000.0}),
-    "svm": ({"C": 0.3, "epsilon": 0.3},),
+    "lightgbm": (
+        {"num_trees": 200, "learning_rate": 0.04, "num_leaves": 3, "min_child_samples": 100, "feature_fraction": 0.4},
+        {"num_trees": 100, "learning_rate": 0.04, "num_leaves": 6, "min_child_samples": 100, "feature_fraction": 0.4},
+    ),
+    "ridge": ({"alpha": 3000.0}, {"alpha": 1000.0}),
+    "svm": ({"C": 0.1, "gamma": 0.003, "epsilon": 0.3}, {"C": 0.03, "epsilon": 0.3}),
 }
 NUM_TREES = Integer(50, 500, log=True)
 
