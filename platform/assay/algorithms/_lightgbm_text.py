@@ -32,7 +32,7 @@ WHOLE = re.compile(r"(-?\d{1,10}( -?\d{1,10})*)?", re.ASCII)
 NUMBER = r"-?(\d+(\.\d+)?(e[+-]?\d+)?|inf)"
 REAL = re.compile(rf"({NUMBER}( {NUMBER})*)?", re.ASCII)
 RANGE = re.compile(r"none|\[-?[\d.e+-]+:-?[\d.e+-]+\]|-?\d+(:-?\d+)*", re.ASCII)
-OBJECTIVE = re.compile(r"regression|binary sigmoid:1|multiclass num_class:(\d{1,7})", re.ASCII)
+OBJECTIVE = re.compile(r"regression(?:_l1)?|binary sigmoid:1|multiclass num_class:(\d{1,7})", re.ASCII)
 MAX_FEATURES = 10_000_000
 CATEGORICAL, MISSING_SHIFT = 1, 2  # bits of a decision type; its highest two say what counts as missing
 

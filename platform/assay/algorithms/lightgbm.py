@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -45,6 +45,9 @@ class LightGBM(Boosted):
         lambda_l2: float = Field(1.0, ge=0, le=1e6, description="penalty on the square of leaf values")
         max_bin: int = Field(255, ge=3, le=4_095, description="steps into which a feature is cut")
         extra_trees: bool = Field(False, description="whether thresholds are drawn by chance; faster and smoother")
+        loss: Literal["squared", "absolute"] = Field(
+            "squared", description="regression: error whose mean is made small; absolute minds outliers less"
+        )
         # Levels are coded by frequency, which numbers can split. Sets up to 16 levels, 5 folds of training rows: no
         # difference on adult and diamonds, 0.026 +- 0.012 of AUC worse on the 700 rows of german_credit.
         native_levels: int = Field(
@@ -137,8 +140,9 @@ class LightGBM(Boosted):
         ]
 
     def _settings(self, chosen: Params, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
-        theirs = chosen.model_dump(exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction"})
-        objective = {0: "regression", 2: "binary"}.get(num_classes, "multiclass")
+        theirs = chosen.model_dump(exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction", "loss"})
+        numbers = "regression_l1" if self.params.loss == "absolute" else "regression"
+        objective = {0: numbers, 2: "binary"}.get(num_classes, "multiclass")
         return {
             **theirs,
             "objective": objective,

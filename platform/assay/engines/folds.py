@@ -50,7 +50,7 @@ class Folds:
     @property
     def judged_N(self) -> np.ndarray:
         """A mask of the rows that are held out by some fit."""
-        mask_N: np.ndarray = (self.fold_RN != NO_FOLD).any(axis=0)
+        mask_N: np.ndarray = (self.fold_RN > NO_FOLD).any(axis=0)
         return mask_N
 
     def joined(self, prediction_by_fold: list[np.ndarray]) -> np.ndarray:
@@ -86,6 +86,7 @@ def divide(split: Split, row_N: np.ndarray, guide_N: np.ndarray | None, folds: i
     if folds == 1:
         fold_N = split.folds(row_N, guide_N, HOLDOUT_PARTS, child(seed, "folds"))
         last = HOLDOUT_PARTS - 1
-        return Folds(split, np.where(fold_N == last, 0, NO_FOLD)[None], 1)
+        others_N = np.where(split.train_rows(fold_N, last), NO_FOLD, NO_FOLD - 1)
+        return Folds(split, np.where(fold_N == last, 0, others_N)[None], 1)
     seeds = [child(seed, "folds"), *(child(seed, "folds", repeat) for repeat in range(1, repeats))]
     return Folds(split, np.stack([split.folds(row_N, guide_N, folds, one) for one in seeds]), folds)

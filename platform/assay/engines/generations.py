@@ -50,6 +50,7 @@ class Plan:
     keeps_models: bool = False  # whether the models of the folds become the members
     expected_s: Mapping[str, float] = field(default_factory=dict)  # seconds of a fit, as the algorithms say
     training: Training = field(default_factory=Training)  # of networks
+    naive_NK: np.ndarray | None = None  # what the baseline predicts for the training rows; the dummy does when None
 
     @property
     def num_folds(self) -> int:

@@ -61,6 +61,21 @@ class ColumnSpec(Strict):
     )
 
 
+class ForecastSpec(Strict):
+    """Values of one or many series to come; the rows are then one for each series and time, and `data.time` is set."""
+
+    horizon: int = Field(ge=1, le=10_000, description="steps of time ahead of the last known value")
+    season: int | None = Field(
+        None, ge=1, le=100_000, description="steps after which the series does the same again; told by the step of time"
+    )
+    series: list[str] = Field(
+        default_factory=list, description="columns whose values tell series apart; left out, all rows are one series"
+    )
+    known: list[str] = Field(
+        default_factory=list, description="columns that are known in advance, such as holidays; no other is read"
+    )
+
+
 class SplitSpec(Strict):
     """How rows are divided into folds and test rows."""
 
@@ -151,6 +166,7 @@ class Experiment(Strict):
     data: DataSpec
     kind: str | None = Field(None, description="part of the shelf `kinds`; told by the columns when left out")
     task: Task | None = Field(None, description="told by the label when left out")
+    forecast: ForecastSpec | None = Field(None, description=str(ForecastSpec.__doc__))
     columns: dict[str, ColumnSpec] = Field(default_factory=dict, description="what you know better than inference")
     split: SplitSpec = SplitSpec()
     steps: Literal["auto"] | list[PartSpec] = Field("auto", description="preprocessing, in order")
@@ -177,6 +193,15 @@ class Experiment(Strict):
         if value is not None and value not in preset_names():
             raise ValueError(did_you_mean(value, preset_names()))
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forecasts(cls, value: Any) -> Any:
+        """Fill in what a forecast means: numbers, judged by how much worse the seasonal naive forecast errs."""
+        if not isinstance(value, dict) or value.get("forecast") is None:
+            return value
+        task = "regression" if value.get("task") == "forecast" else value.get("task") or "regression"
+        return {**value, "task": task, "metric": value.get("metric") or "mase"}
 
     @field_validator("class_weight", mode="before")
     @classmethod

@@ -19,6 +19,7 @@ from assay.proposals import Candidate
 from assay.spec import Experiment, PartSpec
 from assay.spec.spaces import from_yaml
 from assay.vocabulary import Shelf, Task
+from assay.workflows.forecasts import FIRST
 
 METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
 BASELINE = "dummy"
@@ -46,6 +47,8 @@ def split_key(experiment: Experiment, classes: bool) -> str:
     """Return the split: as asked, else by time, by group, stratified for classes, shuffled for numbers."""
     if experiment.split.name:
         return experiment.split.name
+    if experiment.forecast is not None:
+        return "rolling_origin"
     if experiment.data.time:
         return "by_time"
     if experiment.data.group:
@@ -124,7 +127,7 @@ def metric_for(experiment: Experiment, task: Task) -> Metric:
     """
     key = experiment.metric or METRIC_OF[task]
     metric: Metric = catalog.make(Shelf.METRICS, key)
-    if task not in metric.tasks:
+    if task not in metric.tasks or (getattr(metric, "of_forecasts", False) and experiment.forecast is None):
         fitting = [name for name in catalog.keys(Shelf.METRICS) if task in catalog.find(Shelf.METRICS, name).tasks]
         raise SpecFault.at("metric", f"'{key}' is not for the task {task}", f"use one of: {', '.join(fitting)}")
     return metric
@@ -147,7 +150,7 @@ def algorithms_for(experiment: Experiment, task: Task, num_rows: int = 0) -> lis
     if experiment.algorithms == "auto":
         return [
             PartSpec(name=key)
-            for key in catalog.keys(Shelf.ALGORITHMS)
+            for key in (catalog.keys(Shelf.ALGORITHMS) if experiment.forecast is None else FIRST)
             if key != BASELINE and not getattr(catalog.find(Shelf.ALGORITHMS, key), "asked", False)
             if not _hindrance(catalog.find(Shelf.ALGORITHMS, key), task, kind)
             if num_rows <= FEWEST_SHARE * (catalog.find(Shelf.ALGORITHMS, key).row_cap or math.inf)

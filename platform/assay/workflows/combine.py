@@ -129,7 +129,12 @@ class Scored:
 
 
 def baseline_entry(judging: Judging, scored: Scored) -> Entry:
-    """Judge the dummy, which looks at no column, on the same folds: what anything must beat."""
+    """Judge the dummy, which looks at no column, on the same folds: what anything must beat.
+
+    A forecast must beat the seasonal naive one, which learns nothing.
+    """
+    if judging.naive_NK is not None:
+        return scored.entry("seasonal_naive", EntryKind.BASELINE, judging.naive_NK[judging.folds.judged_N])
     algorithm, folds, found = algorithm_of(BASELINE, {}), judging.folds, []
     batch = from_matrix(np.zeros((len(judging.y_N), 0), np.float32), judging.y_N, judging.num_classes)
     for fold in range(folds.num):

@@ -145,6 +145,7 @@ def _kept(run: Run, experiment: Experiment, task: Task) -> tuple[Judging, list[T
         task,
         choices.metric_for(experiment, task),
         child(experiment.seed, "run"),
+        naive_NK=arrays.get("naive"),
     )
     proposals = proposals_of(run)
     return judging, [_record(run, int(trial), proposals, judging.folds.num) for trial in arrays["trials"]]

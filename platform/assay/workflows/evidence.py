@@ -34,11 +34,12 @@ class Judging:
     metric: Metric
     seed: int
     columns: Mapping[str, Batch] = field(default_factory=dict)  # the rows, by what `Ensemble.reads` asks for
+    naive_NK: np.ndarray | None = None  # predictions of the baseline for all rows; those of the dummy when None
 
     @classmethod
     def of(cls, plan: Plan, batch: Batch, task: Task, columns: Mapping[str, Batch]) -> Judging:
         """Return how a search is judged."""
-        return cls(batch.label_N, plan.folds, batch.num_classes, task, plan.metric, plan.seed, columns)
+        return cls(batch.label_N, plan.folds, batch.num_classes, task, plan.metric, plan.seed, columns, plan.naive_NK)
 
 
 def evidence_of(records: Sequence[TrialRecord], run: Run, judging: Judging) -> Evidence:
@@ -112,4 +113,6 @@ def chosen_members(evidence: Evidence, family_of: Mapping[str, str], floor: floa
 def keep(run: Run, judging: Judging, trials: Sequence[int]) -> None:
     """Write what trying ensembles later takes beside the folds of the trials: labels, folds, the trials given."""
     arrays = {"y": judging.y_N, "fold": judging.folds.fold_RN, "trials": np.array(trials, np.int64)}
+    if judging.naive_NK is not None:
+        arrays["naive"] = judging.naive_NK
     run.write_arrays(FILE, arrays)

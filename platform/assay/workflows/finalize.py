@@ -23,6 +23,7 @@ from assay.errors import SpecFault, did_you_mean
 from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.calibration import losses
 from assay.evaluation.leaderboard import Entry
+from assay.forecasting.framing import Framed
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
 from assay.seeds import child
@@ -33,6 +34,7 @@ from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
 from assay.workflows import choices
 from assay.workflows.combine import Board, Combined
+from assay.workflows.forecasts import CARD
 from assay.workflows.prepare import Prepared, Rows, recipe_for
 from assay.workflows.settle import settle
 
@@ -184,6 +186,8 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
     settled = settle(chosen.name, chosen.members, board.judged, experiment, shop.plan.metric)
     shop.tell("settled", {"metric": card["metric"], **settled.told})
     card |= settled.told
+    if rows.frames is not None:
+        card[CARD] = rows.frames.framing.to_json()
     kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
     model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
     return Built(model, model.calibrated(prediction_nK))
@@ -273,13 +277,17 @@ def score_test(model: Model, prediction_NK: np.ndarray, rows: Rows, experiment: 
     kind: Kind = catalog.make(Shelf.KINDS, experiment.kind or "tabular")
     label_N = kind.to_batch(rows.test, rows.profile).label_N
     first = choices.metric_key(experiment, rows.profile.label.task)
-    return scores(model, label_N, prediction_NK, first, experiment.seed)
+    framed = None if rows.frames is None else rows.frames.test
+    return scores(model, label_N, prediction_NK, first, experiment.seed, framed)
 
 
-def scores(model: Model, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int) -> Json:
+def scores(
+    model: Model, y_N: np.ndarray, prediction_NK: np.ndarray, first: str, seed: int, framed: Framed | None = None
+) -> Json:
     """Return every metric of the task with its interval, the asked one first; one that has no value is left out.
 
-    Metrics that judge answers see those that the model gives, with its threshold.
+    Metrics that judge answers see those that the model gives, with its threshold. `framed` are the rows of a forecast:
+    metrics see them in units of the label, and those of forecasts in units of the scale.
     """
     weighed_NK = model.weighed(prediction_NK)
     weight_BN = row_counts(len(y_N), NUM_TEST_RESAMPLES, child(seed, "test"))
@@ -287,9 +295,14 @@ def scores(model: Model, y_N: np.ndarray, prediction_NK: np.ndarray, first: str,
     found: Json = {}
     for key in keys:
         metric: Metric = catalog.make(Shelf.METRICS, key)
-        if model.task not in metric.tasks:
+        of_forecasts = getattr(metric, "of_forecasts", False)
+        if model.task not in metric.tasks or (of_forecasts and framed is None):
             continue
-        known = score_interval(metric, y_N, weighed_NK if metric.of_decisions else prediction_NK, weight_BN)
+        true_N, said_NK = y_N, weighed_NK if metric.of_decisions else prediction_NK
+        if framed is not None:
+            told = framed.scaled if of_forecasts else framed.natural
+            true_N, said_NK = told(y_N), told(prediction_NK[:, 0])[:, None]
+        known = score_interval(metric, true_N, said_NK, weight_BN)
         if math.isfinite(known.score):
             found[key] = {"score": known.score, "low": _plain(known.low), "high": _plain(known.high)}
     return found

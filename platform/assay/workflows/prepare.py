@@ -23,6 +23,7 @@ from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
 from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import division, kind_of, split_key
+from assay.workflows.forecasts import Frames, frame
 from assay.workflows.imbalance import weighted
 
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
@@ -40,6 +41,7 @@ class Rows:
     folds: Folds
     profile: Profile
     kind: str
+    frames: Frames | None = None  # of a forecast: what made the rows, and what turns numbers back
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,22 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
     objects.check_room(table.nbytes, experiment.compute.memory_fraction)
     table = labelled(table, experiment)
+    frames = None
+    if experiment.forecast is not None:
+        frames = frame(experiment, table, None if test is None else labelled(test, experiment))
+        table, test = frames.train.table, frames.test.table
     experiment = experiment.model_copy(update={"kind": kind_of(experiment, table)})
     row_N = np.arange(table.num_rows)
     key = split_key(experiment, looks_like_classes(table, experiment))
-    split: Split = catalog.make(Shelf.SPLITS, key)
+    reach = {} if experiment.forecast is None else {"horizon": experiment.forecast.horizon}
+    split: Split = catalog.make(Shelf.SPLITS, key, reach)
     test_mask_N = np.zeros(len(row_N), bool)
-    guide_N = _guide(table, split, experiment)
+    guide_N = _guide(table, split, experiment) if frames is None else frames.train.origin_N
     if test is None:
         seed = child(experiment.seed, "test")
         test_mask_N = split.test_rows(row_N, guide_N, experiment.split.test_fraction, seed)
         test = table.filter(pa.array(test_mask_N))
-    else:
+    elif frames is None:
         test = labelled(test, experiment)
     train = table.filter(pa.array(~test_mask_N)).combine_chunks()
     train_row_N = row_N[~test_mask_N]
@@ -86,7 +93,7 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     _check_folds(folds)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
-    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, experiment.kind or "tabular")
+    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, experiment.kind or "tabular", frames)
 
 
 def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
@@ -193,6 +200,8 @@ def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> P
     kind = experiment.kind or "tabular"
     summaries = loading.summarise(kind, table_ref, len(row_N), row_N, child(experiment.seed, "profile"))
     declared = dict(experiment.columns)
+    if experiment.forecast is not None:  # columns of the file that a forecast does not read are not in its rows
+        declared = {name: told for name, told in declared.items() if name in experiment.forecast.known}
     if experiment.data.group is not None:  # which group a row belongs to says nothing about rows of new groups
         declared[experiment.data.group] = ColumnSpec(drop=True)
     part: Kind = catalog.make(Shelf.KINDS, kind)

@@ -31,6 +31,7 @@ from assay.vocabulary import Shelf
 from assay.workflows import choices, finalize
 from assay.workflows.checking import checked
 from assay.workflows.combine import Board, judge
+from assay.workflows.forecasts import first_tries, naive_of
 from assay.workflows.imbalance import check_weights
 from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
@@ -313,6 +314,8 @@ def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
     task = rows.profile.label.task
     algorithms = choices.algorithms_for(experiment, task, rows.profile.num_rows)
     candidates = choices.candidates_for(algorithms, rows.profile, hurried=rows.folds.num == 1)
+    if rows.frames is not None:
+        candidates = first_tries(candidates, choices.metric_key(experiment, task))
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
     training = training_of(experiment, num_cpus)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
@@ -330,6 +333,7 @@ def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
         experiment.final.fit == "folds",
         {candidate.key: _expected_s(candidate.key, rows, training) for candidate in candidates},
         training,
+        None if rows.frames is None else naive_of(rows.train),
     )
 
 
