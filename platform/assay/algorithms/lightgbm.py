@@ -140,7 +140,9 @@ class LightGBM(Boosted):
         ]
 
     def _settings(self, chosen: Params, num_classes: int, seed: int, threads: int) -> dict[str, Any]:
-        theirs = chosen.model_dump(exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction", "loss"})
+        theirs = chosen.model_dump(
+            exclude={"num_trees", "native_levels", "early_stopping_rounds", "inner_fraction", "loss"}
+        )
         numbers = "regression_l1" if self.params.loss == "absolute" else "regression"
         objective = {0: numbers, 2: "binary"}.get(num_classes, "multiclass")
         return {

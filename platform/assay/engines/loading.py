@@ -34,7 +34,9 @@ def source_key(paths: Sequence[str], declared: str | None) -> str:
         first = paths[0]
         if first.lower().endswith(endings):
             return key
-        if os.path.isdir(first) and any(name.lower().endswith(endings) for _, _, names in os.walk(first) for name in names):
+        if os.path.isdir(first) and any(
+            name.lower().endswith(endings) for _, _, names in os.walk(first) for name in names
+        ):
             return key
     raise DataFault.at(paths[0], "has an ending that tells no format", "write `data: {format: csv}` or `parquet`")
 

@@ -65,7 +65,9 @@ class Clock:
             )
         months = _usual(np.round(gap_n / (30.436875 * DAY_US)).astype(np.int64), place)
         within = int(time_N[0] % DAY_US)
-        return cls("months", months, int(_months_of(time_N).min()), 31 if last else int(day_n[0]), within, text, is_date)
+        return cls(
+            "months", months, int(_months_of(time_N).min()), 31 if last else int(day_n[0]), within, text, is_date
+        )
 
     @property
     def word(self) -> str:

@@ -219,7 +219,14 @@ class Framing:
             row_N = np.where(there_N, one.row_T[np.minimum(target_N, len(one.y_T) - 1)], -1)
             y_N = np.where(there_N, one.y_T[np.minimum(target_N, len(one.y_T) - 1)], np.nan)
             features[self.label] = (y_N - level_N) / unit
-            numbers = (one.first + origin_N, step_N, level_N, np.full(len(step_N), unit), np.full(len(step_N), scale), row_N)
+            numbers = (
+                one.first + origin_N,
+                step_N,
+                level_N,
+                np.full(len(step_N), unit),
+                np.full(len(step_N), scale),
+                row_N,
+            )
             parts.append((features, (*numbers, np.full(len(step_N), place))))
         columns = {name: pa.array(np.concatenate([part[0][name] for part in parts])) for name in parts[0][0]}
         told = [np.concatenate([part[1][number] for part in parts]) for number in range(7)]

@@ -98,7 +98,9 @@ def split(table: pa.Table, columns: Sequence[str], time: str, label: str, clock:
         y_T = y_N[row_T]
         present_n = np.flatnonzero(~np.isnan(y_T))
         known = int(present_n[-1]) + 1 if len(present_n) else 0
-        faults += _faults(f"series '{name}'" if columns else f"column '{time}'", row_T, index_N[row_T], y_T, known, clock)
+        faults += _faults(
+            f"series '{name}'" if columns else f"column '{time}'", row_T, index_N[row_T], y_T, known, clock
+        )
         found.append(Series(name, int(index_N[row_T[0]]), row_T, y_T, known))
     raise_all(DataFault, faults[:MAX_TOLD])
     return found

@@ -72,7 +72,9 @@ def read(column: pa.ChunkedArray | pa.Array, name: str, row_N: np.ndarray) -> Ra
     if pa.types.is_null(array.type):
         return Ragged(np.zeros((0, 1), np.float32), np.zeros(len(array), np.int64))
     if depth not in (1, 2) or not (number or pa.types.is_null(leaf)):
-        return Fault(f"column '{name}'", f"found {array.type}, expected series: lists of numbers or of lists of numbers")
+        return Fault(
+            f"column '{name}'", f"found {array.type}, expected series: lists of numbers or of lists of numbers"
+        )
     length_N = _tensors.lengths(array).astype(np.int64)
     flat = array.flatten()
     if depth == 1:

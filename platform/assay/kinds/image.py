@@ -203,7 +203,11 @@ def _range(summary: ColumnSummary) -> tuple[float, float]:
     """Return the numbers that become 0 and 255."""
     moments = summary.moments
     whole = summary.num_whole == summary.num_present
-    if PIXELS not in summary.stored or not moments.count or (whole and DARK < moments.high <= FULL and moments.low >= 0):
+    if (
+        PIXELS not in summary.stored
+        or not moments.count
+        or (whole and DARK < moments.high <= FULL and moments.low >= 0)
+    ):
         return 0.0, FULL
     low = min(0.0, moments.low)
     return low, moments.high if moments.high > low else low + 1.0

@@ -94,9 +94,7 @@ class Series(Kind):
             raise DataFault(*faults, *error.faults) from None
         raise_all(DataFault, faults)
         meaning = {column.name: Column(ColumnKind.SERIES) for column in known}
-        return replace(
-            batch, columns={**columns, **batch.columns}, meaning={**meaning, **batch.meaning}
-        )
+        return replace(batch, columns={**columns, **batch.columns}, meaning={**meaning, **batch.meaning})
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
         if wants == "raw":

@@ -77,7 +77,9 @@ class Images(Source):
             {
                 "image": pa.array([content[place] for place in good], pa.large_binary()),
                 "label": pa.array(folders, pa.string()),
-                "file": pa.array([f"{folder}/{name}" for folder, name in zip(folders, names, strict=True)], pa.string()),
+                "file": pa.array(
+                    [f"{folder}/{name}" for folder, name in zip(folders, names, strict=True)], pa.string()
+                ),
             }
         )
 
@@ -101,6 +103,13 @@ def _flaw(data: bytes) -> str:
                 image.load()
     except UnidentifiedImageError:
         return "no image format is known that begins like it"
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as e:
         return str(e).split("\n")[0][:200] or type(e).__name__
     return ""

@@ -38,9 +38,7 @@ class Cepstra(Step):
         num_cepstra: int = Field(13, ge=2, le=256, description="cosines that are kept; more tell finer detail")
 
     def columns(self, batch: Batch) -> list[str]:
-        return [
-            name for name in batch.names(*self.takes) if (batch.meaning[name].features or ("",))[0].startswith(MEL)
-        ]
+        return [name for name in batch.names(*self.takes) if (batch.meaning[name].features or ("",))[0].startswith(MEL)]
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         from scipy.fft import dct

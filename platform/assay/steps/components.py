@@ -58,8 +58,7 @@ class Components(Step):
     def merge(self, states: Sequence[Json]) -> Json:
         count = sum(state["count"] for state in states)
         sums = {
-            name: to_text(np.sum([_numbers(state[name]) for state in states], axis=0))
-            for name in ("sum", "products")
+            name: to_text(np.sum([_numbers(state[name]) for state in states], axis=0)) for name in ("sum", "products")
         }
         return {**states[0], "count": count, **sums}
 

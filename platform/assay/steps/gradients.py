@@ -40,7 +40,9 @@ class Gradients(Step):
         columns, meaning = {}, {}
         for name in batch.names(*self.takes):
             image_NHWC = batch.columns[name]
-            parts = [self._histograms(image_NHWC[start : start + BLOCK_ROWS]) for start in range(0, len(batch), BLOCK_ROWS)]
+            parts = [
+                self._histograms(image_NHWC[start : start + BLOCK_ROWS]) for start in range(0, len(batch), BLOCK_ROWS)
+            ]
             columns[f"{name} gradients"] = found_ND = np.concatenate(parts or [self._histograms(image_NHWC)])
             features = tuple(f"{name} gradient {place}" for place in range(found_ND.shape[1]))
             meaning[f"{name} gradients"] = Column(ColumnKind.NUMERIC, features=features)

@@ -100,7 +100,9 @@ def joined(table: pa.Table, later: pa.Table) -> pa.Table:
     try:
         return pa.concat_tables([table, later], promote_options="permissive").combine_chunks()
     except pa.ArrowInvalid as error:
-        raise DataFault.at("test rows", f"have other types than the training rows ({error})", "give both alike") from None
+        raise DataFault.at(
+            "test rows", f"have other types than the training rows ({error})", "give both alike"
+        ) from None
 
 
 def _newest_apart(table: pa.Table, experiment: Experiment, time: str) -> tuple[pa.Table, pa.Table]:
@@ -164,4 +166,3 @@ def judged_windows(framing: Framing, table: pa.Table) -> Framed:
     for one in framing.split(table):
         mask_N[one.row_T[framing.past.fewest : one.known]] = True
     return framing.windows(table, mask_N)
-
