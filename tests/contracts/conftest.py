@@ -1,8 +1,9 @@
-"""Tiny tables that a contract test can learn from in milliseconds; read-only, as they are in a shared object store."""
+"""Tiny rows that a contract test can learn from in milliseconds; read-only, as they are in a shared object store."""
 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from assay.batch import Batch, Column
 from assay.vocabulary import ColumnKind, Task
@@ -11,9 +12,13 @@ NUM_LEVELS = 4
 NUM_CLASSES = {Task.REGRESSION: 0, Task.BINARY: 2, Task.MULTICLASS: 3}
 
 
-def tiny(task: Task, wants: str, seed: int = 0, num_rows: int = 160) -> Batch:
+def tiny(task: Task, wants: str, seed: int = 0, num_rows: int = 160, kind: str = "tabular") -> Batch:
+    """Return rows of a kind that an algorithm is for, whose label follows from what they hold."""
+    return {"tabular": _tables, "image": _images}[kind](task, wants, np.random.default_rng(seed), num_rows)
+
+
+def _tables(task: Task, wants: str, draw: np.random.Generator, num_rows: int) -> Batch:
     """Return rows whose label follows from two numbers and a category, as category codes or as dense columns."""
-    draw = np.random.default_rng(seed)
     number_ND = draw.normal(size=(num_rows, 3))
     code_N = draw.integers(0, NUM_LEVELS, num_rows).astype(np.int32)
     signal_N = 2 * number_ND[:, 0] - number_ND[:, 1] + 1.5 * (code_N == 1) + 0.2 * draw.normal(size=num_rows)
@@ -21,6 +26,25 @@ def tiny(task: Task, wants: str, seed: int = 0, num_rows: int = 160) -> Batch:
     columns, meaning = _columns(number_ND, code_N, missing_N, wants)
     batch = Batch(columns, meaning, np.arange(num_rows), _label(signal_N, task), num_classes=NUM_CLASSES[task])
     return frozen(batch.packed())
+
+
+def _images(task: Task, wants: str, draw: np.random.Generator, num_rows: int) -> Batch:
+    """Return grey images whose label follows from how bright their left half is beside the right one."""
+    signal_N = 1.5 * draw.normal(size=num_rows)
+    pixel_NHWC = draw.normal(128, 12, (num_rows, 6, 6, 1))
+    pixel_NHWC[:, :, :3] += 25 * signal_N[:, None, None, None]
+    image_NHWC = np.clip(pixel_NHWC, 0, 255).astype(np.uint8)
+    meaning = {"picture": Column(ColumnKind.IMAGE)}
+    y_N = _label(signal_N, task)
+    return frozen(Batch({"picture": image_NHWC}, meaning, np.arange(num_rows), y_N, num_classes=NUM_CLASSES[task]))
+
+
+def image_rows(num_rows: int) -> pa.Table:
+    """Return images of two shapes as lists of lists, with a number beside them that their kind leaves out."""
+    draw = np.random.default_rng(0)
+    images = [draw.integers(0, 256, (6, 5 + (row % 4 == 0))).tolist() for row in range(num_rows)]
+    label = draw.choice(["no", "yes"], num_rows, p=[0.7, 0.3]).tolist()
+    return pa.table({"size": list(range(num_rows)), "picture": images, "left": label})
 
 
 def frozen(batch: Batch) -> Batch:

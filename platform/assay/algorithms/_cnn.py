@@ -72,7 +72,7 @@ class ResidualNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(2 * num_in, shape.num_outputs)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which stubs of torch leave out
 
     def forward(self, image: Tensor) -> Tensor:
         """Return output_NK for image_NHWC, numbers from 0 to 1."""

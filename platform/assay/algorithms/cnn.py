@@ -36,7 +36,8 @@ class ConvolutionalNet(Network):
 
     Example:
         >>> from assay.batch import Column
-        >>> image_NHWC = np.repeat(np.array([0, 255], np.uint8), 8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
+        >>> image_NHWC = np.zeros((16, 4, 4, 1), np.uint8)
+        >>> image_NHWC[8:] = 255
         >>> batch = Batch(
         ...     {"image": image_NHWC}, {"image": Column(ColumnKind.IMAGE)}, np.arange(16), np.repeat([0, 1], 8),
         ...     num_classes=2)
