@@ -42,6 +42,7 @@ class Rows:
     profile: Profile
     kind: str
     frames: Frames | None = None  # of a forecast: what made the rows, and what turns numbers back
+    num_skipped: int = 0  # rows left out since their images are broken
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
         DataFault: the data cannot be read, or cannot be learned from.
     """
     memory = memory or {}
-    table = _table(memory.get("train"), experiment.data.train, experiment)
+    table, num_skipped = _table(memory.get("train"), experiment.data.train, experiment)
     given = memory.get("test") is not None or experiment.data.test is not None
-    test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
+    test = None
+    if given:
+        test, num_more = _table(memory.get("test"), experiment.data.test or "", experiment)
+        num_skipped += num_more
     objects.check_room(table.nbytes, experiment.compute.memory_fraction)
     table = labelled(table, experiment)
     frames = None
@@ -93,7 +97,8 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     _check_folds(folds)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
-    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, experiment.kind or "tabular", frames)
+    kind = experiment.kind or "tabular"
+    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, kind, frames, num_skipped)
 
 
 def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
@@ -104,11 +109,11 @@ def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment:
         raise DataFault(*(replace(fault, place=f"test rows, {fault.place}") for fault in error.faults)) from None
 
 
-def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Table:
+def _table(given: Any, paths: str | list[str], experiment: Experiment) -> tuple[pa.Table, int]:
     if given is not None:
-        return loading.from_memory(given)
+        return loading.from_memory(given), 0
     listed = [paths] if isinstance(paths, str) else paths
-    return loading.load(listed, experiment.data.format, experiment.data.broken)
+    return loading.load_whole(listed, experiment.data.format, experiment.data.broken)
 
 
 def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.engines.loading import source_for
+from assay.engines import loading
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import Profile
@@ -27,7 +27,7 @@ HEAD_ROWS = 20_000
 
 def head(paths: list[str], declared: str | None, broken: str = "error") -> pa.Table:
     """Return about the first HEAD_ROWS rows."""
-    return source_for(paths, declared, broken).peek(paths, HEAD_ROWS)
+    return loading.peek(paths, declared, broken, HEAD_ROWS)
 
 
 def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
