@@ -201,4 +201,5 @@ def _gains(x_NTC: np.ndarray) -> np.ndarray:
 
 def _even(x_NTC: np.ndarray, num_steps: int, gain_C: np.ndarray) -> np.ndarray:
     """Return the series stretched to one length, float32."""
-    return _kernels.stretched(x_NTC, num_steps) * gain_C
+    found: np.ndarray = _kernels.stretched(x_NTC, _lengths(x_NTC), num_steps) * gain_C
+    return found

@@ -1,4 +1,4 @@
-"""Series of many lengths in one Arrow column: nested lists in, padded arrays out, and what is wrong with them by row."""
+"""Series of many lengths in one Arrow column: nested lists in, padded arrays out, what is wrong with them by row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ragged:
     def step_S(self) -> np.ndarray:
         """The place of each step in its series."""
         start_N = np.cumsum(self.length_N) - self.length_N
-        return np.arange(len(self.value_SC)) - np.repeat(start_N, self.length_N)
+        return np.asarray(np.arange(len(self.value_SC)) - np.repeat(start_N, self.length_N))
 
     def ends(self) -> np.ndarray:
         """Return end_N: the steps of each series up to the last that holds a value; the rest is padding."""

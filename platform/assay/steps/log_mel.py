@@ -53,15 +53,15 @@ class LogMel(Step):
         return [name for name in batch.names(*self.takes) if self._is_sound(batch.columns[name])]
 
     def _is_sound(self, x_NTC: np.ndarray) -> bool:
-        return x_NTC.shape[1] >= max(self.params.min_steps, self._window) and x_NTC.shape[2] == 1
+        return bool(x_NTC.shape[1] >= max(self.params.min_steps, self._window) and x_NTC.shape[2] == 1)
 
     @property
     def _window(self) -> int:
-        return max(8, round(self.params.window_ms * self.params.sample_rate_hz / 1_000))
+        return int(max(8, round(self.params.window_ms * self.params.sample_rate_hz / 1_000)))
 
     @property
     def _hop(self) -> int:
-        return max(1, round(self.params.hop_ms * self.params.sample_rate_hz / 1_000))
+        return int(max(1, round(self.params.hop_ms * self.params.sample_rate_hz / 1_000)))
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns = {name: self._spectrograms(batch.columns[name][:, :, 0]) for name in self.columns(batch)}
@@ -102,7 +102,7 @@ class LogMel(Step):
 
 @cache
 def _filters(num_bins: int, num_mels: int, rate_hz: int, low_hz: float) -> np.ndarray:
-    """Return weight_BM: triangles over the bins of the spectrum, evenly spaced on the mel scale, at least one bin wide."""
+    """Return weight_BM: triangles over the bins of the spectrum, even on the mel scale, at least one bin wide."""
     high_hz = rate_hz / 2
     low_mel, high_mel = (2_595 * np.log10(1 + hz / 700) for hz in (min(low_hz, high_hz / 2), high_hz))
     edge_hz = 700 * (10 ** (np.linspace(low_mel, high_mel, num_mels + 2) / 2_595) - 1)
