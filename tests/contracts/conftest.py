@@ -14,7 +14,9 @@ NUM_CLASSES = {Task.REGRESSION: 0, Task.BINARY: 2, Task.MULTICLASS: 3}
 
 def tiny(task: Task, wants: str, seed: int = 0, num_rows: int = 160, kind: str = "tabular") -> Batch:
     """Return rows of a kind that an algorithm is for, whose label follows from what they hold."""
-    return {"tabular": _tables, "image": _images}[kind](task, wants, np.random.default_rng(seed), num_rows)
+    return {"tabular": _tables, "image": _images, "series": _series}[kind](
+        task, wants, np.random.default_rng(seed), num_rows
+    )
 
 
 def _tables(task: Task, wants: str, draw: np.random.Generator, num_rows: int) -> Batch:
@@ -45,6 +47,28 @@ def image_rows(num_rows: int) -> pa.Table:
     images = [draw.integers(0, 256, (6, 5 + (row % 4 == 0))).tolist() for row in range(num_rows)]
     label = draw.choice(["no", "yes"], num_rows, p=[0.7, 0.3]).tolist()
     return pa.table({"size": list(range(num_rows)), "picture": images, "left": label})
+
+
+def _series(task: Task, wants: str, draw: np.random.Generator, num_rows: int) -> Batch:
+    """Return series of two channels and many lengths whose label follows from how fast one channel rises."""
+    signal_N = 1.5 * draw.normal(size=num_rows)
+    x_NTC = draw.normal(size=(num_rows, 24, 2))
+    x_NTC[:, :, 0] += signal_N[:, None] * np.linspace(-2, 2, 24)
+    x_NTC[np.arange(24) >= draw.integers(12, 25, num_rows)[:, None]] = np.nan
+    meaning = {"walk": Column(ColumnKind.SERIES)}
+    y_N = _label(signal_N, task)
+    columns = {"walk": x_NTC.astype(np.float32)}
+    return frozen(Batch(columns, meaning, np.arange(num_rows), y_N, num_classes=NUM_CLASSES[task]))
+
+
+def series_rows(num_rows: int) -> pa.Table:
+    """Return series of two channels and of 2 to 9 steps as lists of lists, some with gaps, and a number beside them."""
+    draw = np.random.default_rng(0)
+    walks = [draw.normal(size=(2 + row % 8, 2)).astype(np.float32).tolist() for row in range(num_rows)]
+    for walk in walks[::5]:
+        walk[0][1] = None
+    label = draw.choice(["no", "yes"], num_rows, p=[0.7, 0.3]).tolist()
+    return pa.table({"size": draw.normal(size=num_rows), "walk": walks, "left": label})
 
 
 def frozen(batch: Batch) -> Batch:

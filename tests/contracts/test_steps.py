@@ -60,12 +60,26 @@ def raw() -> Batch:
         "said": (words[draw.integers(0, 4, NUM_ROWS)], Column(ColumnKind.TEXT)),
         "wide": (draw.normal(size=(NUM_ROWS, 40)), Column(ColumnKind.NUMERIC, features=WIDE)),
         "picture": (draw.integers(0, 256, (NUM_ROWS, 8, 6, 3), np.uint8), Column(ColumnKind.IMAGE)),
+        **series(draw),
     }
     for array, _ in kinds.values():
         array.setflags(write=False)
     columns = {name: array for name, (array, _) in kinds.items()}
     meaning = {name: column for name, (_, column) in kinds.items()}
     return Batch(columns, meaning, np.arange(NUM_ROWS), np.arange(NUM_ROWS) % 2, num_classes=2)
+
+
+def series(draw: np.random.Generator) -> dict[str, tuple[np.ndarray, Column]]:
+    """Return sound, its spectrogram, and short series of three channels; the ends of most rows are empty."""
+    sound_NTC = draw.normal(size=(NUM_ROWS, 1_200, 1)).astype(np.float32)
+    heard_NTC = draw.normal(size=(NUM_ROWS, 12, 6)).astype(np.float32)
+    walk_NTC = draw.normal(size=(NUM_ROWS, 9, 3)).astype(np.float32)
+    for x_NTC in (sound_NTC, heard_NTC, walk_NTC):
+        length_N = draw.integers(2, x_NTC.shape[1] + 1, NUM_ROWS)
+        x_NTC[np.arange(x_NTC.shape[1]) >= length_N[:, None]] = np.nan
+    bands = Column(ColumnKind.SERIES, features=tuple(f"mel band {band}" for band in range(6)))
+    walk = Column(ColumnKind.SERIES)
+    return {"sound": (sound_NTC, walk), "heard": (heard_NTC, bands), "walk": (walk_NTC, walk)}
 
 
 def learned(key: str) -> Json:

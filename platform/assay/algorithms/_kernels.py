@@ -46,7 +46,7 @@ class Kernels:
                 for bias in range(num_biases):
                     count_n = np.count_nonzero(answer_nT > self.bias_KB[kernel, bias], axis=1)
                     found[start : start + size, kernel, bias] = count_n / answer_nT.shape[1]
-        return found.reshape(num_rows, -1)
+        return found.reshape(num_rows, self.num_features)
 
 
 class _Taps:

@@ -98,10 +98,10 @@ class Series(Kind):
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
         if wants == "raw":
-            return ("log_mel",)
+            return ("log_mel", "cepstra")
         if wants == "codes":
-            return ("log_mel", "series_summary", *Tabular().default_steps(wants))
-        return ("log_mel", "series_picture", *Tabular().default_steps(wants))
+            return ("log_mel", "cepstra", "series_summary", *Tabular().default_steps(wants))
+        return ("log_mel", "cepstra", "series_picture", *Tabular().default_steps(wants))
 
 
 def _holds_series(column: pa.ChunkedArray) -> bool:

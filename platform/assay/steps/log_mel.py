@@ -15,7 +15,7 @@ from assay.vocabulary import ColumnKind
 
 CHUNK_VALUES = 4_000_000  # of all frames that are in memory at once
 TINY = 1e-30  # keeps the logarithm of silence finite
-MEL = "mel band"  # how the names of a spectrogram's channels begin
+MEL = "mel band"  # in the names of a spectrogram's channels
 
 
 class LogMel(Step):
@@ -65,8 +65,10 @@ class LogMel(Step):
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns = {name: self._spectrograms(batch.columns[name][:, :, 0]) for name in self.columns(batch)}
-        bands = tuple(f"{MEL} {band}" for band in range(self.params.num_mels))
-        return batch.with_columns(columns, {name: replace(batch.meaning[name], features=bands) for name in columns})
+        bands = {name: tuple(f"{name} {MEL} {band}" for band in range(self.params.num_mels)) for name in columns}
+        return batch.with_columns(
+            columns, {name: replace(batch.meaning[name], features=bands[name]) for name in columns}
+        )
 
     def _spectrograms(self, wave_NT: np.ndarray) -> np.ndarray:
         num_frames = 1 + (wave_NT.shape[1] - self._window) // self._hop
