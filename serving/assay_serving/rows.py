@@ -29,6 +29,7 @@ EXPECTED = {
     ColumnKind.CATEGORY: "text",
     ColumnKind.DATETIME: "dates as text (ISO 8601)",
     ColumnKind.TEXT: "text",
+    ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
 LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
 

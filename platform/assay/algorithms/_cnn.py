@@ -61,7 +61,7 @@ class ResidualNet(nn.Module):
         super().__init__()
         self.shape = shape
         width = shape.first_width
-        self.stem = nn.Conv2d(shape.channels, width, 3, shape.stride, 1, bias=False)
+        self.stem = nn.Conv2d(shape.channels, width, 2 * shape.stride + 1, shape.stride, shape.stride, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
         blocks: list[nn.Module] = []
         num_in = width
