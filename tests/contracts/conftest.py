@@ -9,14 +9,14 @@ from assay.batch import Batch, Column
 from assay.vocabulary import ColumnKind, Task
 
 NUM_LEVELS = 4
+GOOD, BAD, PLAIN = ("fine", "fast", "great", "kind"), ("slow", "bad", "broken", "late"), ("it", "the", "was", "film")
 NUM_CLASSES = {Task.REGRESSION: 0, Task.BINARY: 2, Task.MULTICLASS: 3}
 
 
 def tiny(task: Task, wants: str, seed: int = 0, num_rows: int = 160, kind: str = "tabular") -> Batch:
     """Return rows of a kind that an algorithm is for, whose label follows from what they hold."""
-    return {"tabular": _tables, "image": _images, "series": _series}[kind](
-        task, wants, np.random.default_rng(seed), num_rows
-    )
+    makers = {"tabular": _tables, "image": _images, "text": _texts, "series": _series}
+    return makers[kind](task, wants, np.random.default_rng(seed), num_rows)
 
 
 def _tables(task: Task, wants: str, draw: np.random.Generator, num_rows: int) -> Batch:
@@ -39,6 +39,36 @@ def _images(task: Task, wants: str, draw: np.random.Generator, num_rows: int) ->
     meaning = {"picture": Column(ColumnKind.IMAGE)}
     y_N = _label(signal_N, task)
     return frozen(Batch({"picture": image_NHWC}, meaning, np.arange(num_rows), y_N, num_classes=NUM_CLASSES[task]))
+
+
+def _texts(task: Task, wants: str, draw: np.random.Generator, num_rows: int) -> Batch:
+    """Return sentences whose label follows from which words are in them, and a number beside them that says nothing."""
+    signal_N = 1.5 * draw.normal(size=num_rows)
+    share_N = 1 / (1 + np.exp(-2 * signal_N))
+    words = [
+        [str(draw.choice(GOOD if draw.random() < share else BAD)) for _ in range(4)] + [str(draw.choice(PLAIN))]
+        for share in share_N
+    ]
+    columns = {"said": _objects([" ".join(draw.permutation(said)) for said in words])}
+    columns["size"] = draw.normal(size=num_rows).astype(np.float32)
+    meaning = {"said": Column(ColumnKind.TEXT), "size": Column(ColumnKind.NUMERIC)}
+    y_N = _label(signal_N, task)
+    return frozen(Batch(columns, meaning, np.arange(num_rows), y_N, num_classes=NUM_CLASSES[task]).packed())
+
+
+def _objects(texts: list[str]) -> np.ndarray:
+    found = np.empty(len(texts), object)
+    found[:] = texts
+    return found
+
+
+def text_rows(num_rows: int) -> pa.Table:
+    """Return sentences, some of them empty, with plain columns beside them."""
+    draw = np.random.default_rng(0)
+    said = [f"{draw.choice(GOOD)} and {draw.choice(BAD)}, ünï {row}" for row in range(num_rows)]
+    said = [None if row % 11 == 3 else "" if row % 17 == 5 else text for row, text in enumerate(said)]
+    label = draw.choice(["no", "yes"], num_rows, p=[0.7, 0.3]).tolist()
+    return pa.table({"said": pa.array(said, pa.string()), "plan": [*"abc"] * (num_rows // 3), "left": label})
 
 
 def image_rows(num_rows: int) -> pa.Table:

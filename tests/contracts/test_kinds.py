@@ -31,7 +31,7 @@ from assay.vocabulary import ColumnKind, Shelf, Task
 NUM_ROWS = 120
 NOT_A_TIME = np.iinfo(np.int64).min
 CONFTEST = runpy.run_path(str(Path(__file__).parent / "conftest.py"))
-KEYS = ["tabular", "image", "series"]
+KEYS = ["tabular", "image", "text", "series"]
 every_kind = pytest.mark.parametrize("key", KEYS)
 every_table = pytest.mark.parametrize("key", ["tabular"])
 

@@ -25,6 +25,7 @@ class TextLinear(Algorithm):
     "Baselines and bigrams: simple, good sentiment and topic classification".
 
     Example:
+        >>> import numpy as np
         >>> from assay.batch import Column
         >>> from assay.vocabulary import ColumnKind
         >>> texts = np.array(["a good film", "a bad film", "good", "so bad"] * 5, dtype=object)

@@ -23,6 +23,7 @@ class TextNaiveBayes(Algorithm):
     texts are not read. Source: Rennie et al. 2003, "Tackling the poor assumptions of naive Bayes text classifiers".
 
     Example:
+        >>> import numpy as np
         >>> from assay.batch import Column
         >>> from assay.vocabulary import ColumnKind
         >>> texts = np.array(["a good film", "a bad film", "good", "so bad"] * 5, dtype=object)

@@ -46,7 +46,9 @@ class DataSpec(Strict):
     format: Literal["csv", "parquet", "npz", "images"] | None = Field(
         None, description="told by the file's ending when left out"
     )
-    broken: Literal["error", "skip"] = Field("error", description="what to do with files that are no whole image")
+    broken: Literal["error", "skip"] = Field(
+        "error", description="what to do with files that are no whole image, and with rows of text without a word"
+    )
     missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
 

@@ -25,6 +25,7 @@ from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import division, kind_of, split_key
 from assay.workflows.forecasts import Frames, frame
 from assay.workflows.imbalance import weighted
+from assay.workflows.wordless import with_words
 
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
@@ -42,7 +43,7 @@ class Rows:
     profile: Profile
     kind: str
     frames: Frames | None = None  # of a forecast: what made the rows, and what turns numbers back
-    num_skipped: int = 0  # rows left out since their images are broken
+    num_skipped: int = 0  # rows left out since their images are broken, or their texts empty
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,17 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
         test, num_more = _table(memory.get("test"), experiment.data.test or "", experiment)
         num_skipped += num_more
     objects.check_room(table.nbytes, experiment.compute.memory_fraction)
+    table, num_wordless = with_words(table, experiment, "training rows")
+    num_skipped += num_wordless
     table = labelled(table, experiment)
     frames = None
     if experiment.forecast is not None:
         frames = frame(experiment, table, None if test is None else labelled(test, experiment))
         table, test = frames.train.table, frames.test.table
     experiment = experiment.model_copy(update={"kind": kind_of(experiment, table)})
+    if test is not None:
+        test, num_wordless = with_words(test, experiment, "test rows")
+        num_skipped += num_wordless
     row_N = np.arange(table.num_rows)
     key = split_key(experiment, looks_like_classes(table, experiment))
     reach = {} if experiment.forecast is None else {"horizon": experiment.forecast.horizon}

@@ -21,6 +21,7 @@ from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
 from assay.workflows.prepare import check_columns, labelled, looks_like_classes
+from assay.workflows.wordless import with_words
 
 HEAD_ROWS = 20_000
 
@@ -81,7 +82,8 @@ def planned(experiment: Experiment) -> Json:
         DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
     """
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
-    table = labelled(head(listed, experiment.data.format, experiment.data.broken), experiment)
+    table = head(listed, experiment.data.format, experiment.data.broken)
+    table = labelled(with_words(table, experiment, "training rows")[0], experiment)
     experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)
     task = profile.label.task
