@@ -78,6 +78,14 @@ class ForecastSpec(Strict):
     )
 
 
+class SeriesSpec(Strict):
+    """Series in a long table, a row for each step; left out where each row holds a whole series as a list."""
+
+    id: str = Field(description="column that says which series a step belongs to")
+    time: str | None = Field(None, description="column that orders the steps; the order of the rows when left out")
+    channels: list[str] = Field(min_length=1, description="columns of the numbers of a step")
+
+
 class SplitSpec(Strict):
     """How rows are divided into folds and test rows."""
 
@@ -169,6 +177,7 @@ class Experiment(Strict):
     kind: str | None = Field(None, description="part of the shelf `kinds`; told by the columns when left out")
     task: Task | None = Field(None, description="told by the label when left out")
     forecast: ForecastSpec | None = Field(None, description=str(ForecastSpec.__doc__))
+    series: SeriesSpec | None = Field(None, description=str(SeriesSpec.__doc__))
     columns: dict[str, ColumnSpec] = Field(default_factory=dict, description="what you know better than inference")
     split: SplitSpec = SplitSpec()
     steps: Literal["auto"] | list[PartSpec] = Field("auto", description="preprocessing, in order")

@@ -25,6 +25,7 @@ from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import division, kind_of, split_key
 from assay.workflows.forecasts import Frames, frame
 from assay.workflows.imbalance import weighted
+from assay.workflows.long_series import whole_series
 from assay.workflows.wordless import with_words
 
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
@@ -117,9 +118,11 @@ def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment:
 
 def _table(given: Any, paths: str | list[str], experiment: Experiment) -> tuple[pa.Table, int]:
     if given is not None:
-        return loading.from_memory(given), 0
+        return whole_series(loading.from_memory(given), experiment)
     listed = [paths] if isinstance(paths, str) else paths
-    return loading.load_whole(listed, experiment.data.format, experiment.data.broken)
+    table, num_skipped = loading.load_whole(listed, experiment.data.format, experiment.data.broken)
+    table, num_more = whole_series(table, experiment)
+    return table, num_skipped + num_more
 
 
 def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:

@@ -20,6 +20,7 @@ from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
+from assay.workflows.long_series import whole_series
 from assay.workflows.prepare import check_columns, labelled, looks_like_classes
 from assay.workflows.wordless import with_words
 
@@ -82,7 +83,7 @@ def planned(experiment: Experiment) -> Json:
         DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
     """
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
-    table = head(listed, experiment.data.format, experiment.data.broken)
+    table, _ = whole_series(head(listed, experiment.data.format, experiment.data.broken), experiment)
     table = labelled(with_words(table, experiment, "training rows")[0], experiment)
     experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)
