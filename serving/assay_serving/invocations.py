@@ -4,6 +4,7 @@
     {"dataframe_records": [{"age": 31, "city": "Rome"}, {"city": "Oslo"}]}
     {"instances": [{"age": 31, "city": "Rome"}]}           or rows without names: [[31, "Rome"]]
     {"inputs": {"age": [31, null], "city": ["Rome", "Oslo"]}}       or records, or rows without names
+    {"instances": [{"walk": [[0.1, 2], [0.3, 2.5]]}]}      series: lists of numbers, or of steps that are lists of them
     {"instances": ["iVBORw0KGgo…", [[0, 255], [255, 0]]]}   images: base64 text of a file, or pixels as lists of lists
     text/csv with a header line
 
@@ -106,9 +107,12 @@ def _is_image(item: Any) -> bool:
 def _inputs(form: str, value: Any, profile: Profile) -> Columns:
     if not isinstance(value, dict):
         return _rows(form, value, profile)
+    series = {column.name for column in profile.used if column.kind is ColumnKind.SERIES}
     columns = {name: values if isinstance(values, list) else [values] for name, values in value.items()}
-    return {name: [item[0] if isinstance(item, list) and len(item) == 1 else item for item in values]
-            for name, values in columns.items()}  # fmt: skip
+    return {
+        name: [item[0] if isinstance(item, list) and len(item) == 1 and name not in series else item for item in values]
+        for name, values in columns.items()
+    }
 
 
 FORMS: dict[str, Callable[[str, Any, Profile], Columns]] = {
@@ -155,7 +159,7 @@ def _stays_text(column: ColumnProfile) -> bool:
     """Whether to keep text that looks like a number: `007` is another level than `7`, unless all levels are numbers."""
     if column.kind is ColumnKind.CATEGORY:
         return not all(rows.LOOKS_NUMERIC.match(level) for level in column.levels)
-    return column.kind in (ColumnKind.TEXT, ColumnKind.IMAGE)
+    return column.kind in (ColumnKind.TEXT, ColumnKind.IMAGE, ColumnKind.SERIES)
 
 
 def answer(model: Model, prediction_NK: np.ndarray) -> dict[str, Any]:

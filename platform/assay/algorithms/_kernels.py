@@ -62,7 +62,7 @@ class _Taps:
         """Return what a kernel says at each step; every second one leaves out steps that lack a neighbour."""
         self._shift(int(kernels.dilation_K[kernel]))
         one, two, three = (self.tap_SCnT[tap] for tap in HIGH[kernels.high_K[kernel]])
-        answer_nT = np.zeros(self.x_CnT.shape[1:], np.float32)
+        answer_nT: np.ndarray = np.zeros_like(self.x_CnT[0])
         for channel in np.flatnonzero(kernels.channel_KC[kernel]):
             answer_nT += 3 * (one[channel] + two[channel] + three[channel]) - self.all_CnT[channel]
         edge = self.dilation * (TAPS // 2)

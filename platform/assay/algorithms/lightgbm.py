@@ -54,7 +54,7 @@ class LightGBM(Boosted):
             0, ge=0, le=10_000, description="categories up to this many levels are split as sets, others as numbers"
         )
 
-    kinds = frozenset({"tabular", "image", "series"})
+    kinds = frozenset({"tabular", "image"})
     space = {
         "learning_rate": LogUniform(0.01, 0.2),
         "num_leaves": Integer(4, 256, log=True),
