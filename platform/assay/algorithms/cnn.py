@@ -84,7 +84,7 @@ class ConvolutionalNet(Network):
         "learning_rate": LogUniform(2e-3, 2e-2),
         "weight_decay": LogUniform(1e-2, 0.3),
     }
-    portfolio = ({}, {"mirror": True}, {"blocks": 2, "cut": 0.3})
+    portfolio = ({}, {"cut": 0.25, "dropout": 0.2}, {"mirror": True})
     cost = 13.7
 
     @classmethod
