@@ -82,7 +82,7 @@ def decoded(value: Any, shape: tuple[int, int, int]) -> np.ndarray:
 
 def from_numbers(pixel_HWC: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Return pixels 0 to 255 as uint8 of the shape that is asked for."""
-    whole_HWC = whole(pixel_HWC[None])[0]
+    whole_HWC: np.ndarray = whole(pixel_HWC[None])[0]
     if whole_HWC.shape == shape:
         return whole_HWC
     if whole_HWC.shape[2] not in (GREY, COLOUR, 4):
