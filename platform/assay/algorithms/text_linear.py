@@ -51,7 +51,7 @@ class TextLinear(Algorithm):
 
     kinds = frozenset({"text"})
     wants = "raw"
-    cost = 2.0
+    cost = 2.6
     libraries = ("sklearn.linear_model", "sklearn.feature_extraction.text")
     space = {
         "max_words": Choice((1, 2, 3)),

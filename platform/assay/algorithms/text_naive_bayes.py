@@ -49,7 +49,7 @@ class TextNaiveBayes(Algorithm):
     tasks = CLASSIFICATION
     kinds = frozenset({"text"})
     wants = "raw"
-    cost = 1.5
+    cost = 2.2
     libraries = ("sklearn.naive_bayes", "sklearn.feature_extraction.text")
     space = {
         "max_words": Choice((1, 2, 3)),
