@@ -135,6 +135,7 @@ def anchor(title: str) -> str:
 SECTIONS = (
     ("data", "DataSpec"),
     ("columns", "ColumnSpec"),
+    ("series", "SeriesSpec"),
     ("split", "SplitSpec"),
     ("search", "SearchSpec"),
     ("final", "FinalSpec"),

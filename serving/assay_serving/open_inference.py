@@ -1,9 +1,12 @@
 """The Open Inference Protocol, version 2, in JSON: requests to tables, predictions to answers. No server in here.
 
 A table is one tensor per column, of shape [n] or [n, 1]; or, when the model reads only numbers and true/false, a
-single tensor [n, f] with the columns in the model's order. `null` stands for a missing value in any datatype, and so
-does NaN in a floating one. The answer is a tensor `prediction` [n] and, for classification, `probability` [n, K] with
-the K classes in the order that the model's metadata says (`parameters.classes`).
+single tensor [n, f] with the columns in the model's order. Images are base64 text of their files in a tensor BYTES
+[n], or pixels in a tensor [n, height, width] or [n, height, width, channels]. Series of one length are a tensor [n,
+steps, channels], or [n, steps] of one channel; others come as JSON lists in text, a tensor BYTES [n]. `null` stands
+for a missing value in any datatype, and so does NaN in a floating one. The answer is a tensor `prediction` [n] and,
+for classification, `probability` [n, K] with the K classes in the order that the model's metadata says
+(`parameters.classes`).
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
 """
@@ -41,7 +44,13 @@ DATATYPE = {  # what the metadata asks for; any whole or floating datatype is ta
     ColumnKind.CATEGORY: "BYTES",
     ColumnKind.DATETIME: "BYTES",
     ColumnKind.TEXT: "BYTES",
+    ColumnKind.IMAGE: "BYTES",
+    ColumnKind.SERIES: "FP32",
 }
+CELL_AXES = {
+    ColumnKind.IMAGE: (2, 3),
+    ColumnKind.SERIES: (1, 2),
+}  # of kinds whose cells may be arrays: how many axes one has
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
 Json = dict[str, Any]
 
@@ -95,19 +104,36 @@ def to_table(request: InferRequest, model: Model) -> pa.Table:
         raise bad_request(f"inputs: the name '{min(twice)}' stands for more than one tensor")
     flat = [_flat(tensor) for tensor in request.inputs]
     first = request.inputs[0]
-    known = {column.name for column in model.profile.used}
-    if len(request.inputs) == 1 and len(first.shape) == 2 and (first.shape[1] != 1 or first.name not in known):
+    known = {column.name: column.kind for column in model.profile.used}
+    whole = known.get(first.name) is ColumnKind.SERIES
+    matrix = len(first.shape) == 2 and (first.shape[1] != 1 or first.name not in known)
+    if len(request.inputs) == 1 and matrix and not whole:
         return _matrix(first, flat[0], model)
     for tensor in request.inputs:
-        if tensor.shape[1:] not in ([], [1]) or tensor.shape[0] != first.shape[0]:
+        cell, kind = tensor.shape[1:], known.get(tensor.name, ColumnKind.NUMERIC)
+        fits = cell in ([], [1]) or (len(cell) in CELL_AXES.get(kind, ()) and prod(cell) > 0)
+        if not fits or tensor.shape[0] != first.shape[0]:
             raise bad_request(
                 f"tensor '{tensor.name}' has shape {tensor.shape}, expected [{first.shape[0]}] or "
                 f"[{first.shape[0]}, 1]: one tensor per column, one element per row"
             )
     rows.check_count(first.shape[0])
     pairs = zip(request.inputs, flat, strict=True)
-    arrays = {tensor.name: _declared(tensor.name, tensor.datatype, data) for tensor, data in pairs}
+    arrays = {
+        tensor.name: _cells(_declared(tensor.name, tensor.datatype, data), tensor.shape, known.get(tensor.name))
+        for tensor, data in pairs
+    }
     return rows.to_table(arrays, model.profile)
+
+
+def _cells(found: pa.Array | Fault, shape: Sequence[int], kind: ColumnKind | None) -> pa.Array | Fault:
+    """Return elements as one cell a row: lists in lists where the tensor has axes for them."""
+    steps = kind is ColumnKind.SERIES and len(shape) == 2 and not isinstance(found, Fault) and len(found) != shape[0]
+    if isinstance(found, Fault) or not (steps or len(shape) > 2):
+        return found
+    for size in reversed(shape[1:]):
+        found = pa.FixedSizeListArray.from_arrays(found, size)
+    return found
 
 
 def _matrix(tensor: Tensor, flat: Sequence[Any], model: Model) -> pa.Table:
@@ -217,8 +243,8 @@ def _input(column: ColumnProfile) -> Json:
     return {
         "name": column.name,
         "datatype": DATATYPE[column.kind],
-        "shape": [-1],
-        "parameters": {"kind": column.kind.value, "nullable": True},
+        "shape": [-1, -1, column.shape[1]] if column.kind is ColumnKind.SERIES else [-1],
+        "parameters": {"kind": column.kind.value, "nullable": column.kind not in CELL_AXES},
     }
 
 

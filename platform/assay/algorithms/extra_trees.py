@@ -22,7 +22,7 @@ class ExtraTrees(Forest):
         (40, 1)
     """
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     cost = 0.9
     portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 1}, {"min_samples_leaf": 5})
     makes = ("ExtraTreesClassifier", "ExtraTreesRegressor")

@@ -37,7 +37,7 @@ class KNearestNeighbours(SklearnAlgorithm):
         weights: Literal["uniform", "distance"] = Field("distance", description="whether nearer rows count more")
         metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     row_cap: ClassVar[int] = 20_000
     strong = False
     cost = 0.09

@@ -42,7 +42,7 @@ class SupportVectorMachine(SklearnAlgorithm):
         )
         epsilon: float = Field(0.1, ge=0, le=10, description="regression: error that is free, in standard deviations")
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     row_cap: ClassVar[int] = 10_000  # the kernel has rows x rows entries
     strong = False
     cost = 2.0

@@ -46,7 +46,9 @@ class DataSpec(Strict):
     format: Literal["csv", "parquet", "npz", "images"] | None = Field(
         None, description="told by the file's ending when left out"
     )
-    broken: Literal["error", "skip"] = Field("error", description="what to do with files that are no whole image")
+    broken: Literal["error", "skip"] = Field(
+        "error", description="what to do with files that are no whole image, and with rows of text without a word"
+    )
     missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
 
@@ -74,6 +76,14 @@ class ForecastSpec(Strict):
     known: list[str] = Field(
         default_factory=list, description="columns that are known in advance, such as holidays; no other is read"
     )
+
+
+class SeriesSpec(Strict):
+    """Series in a long table, a row for each step; left out where each row holds a whole series as a list."""
+
+    id: str = Field(description="column that says which series a step belongs to")
+    time: str | None = Field(None, description="column that orders the steps; the order of the rows when left out")
+    channels: list[str] = Field(min_length=1, description="columns of the numbers of a step")
 
 
 class SplitSpec(Strict):
@@ -167,6 +177,7 @@ class Experiment(Strict):
     kind: str | None = Field(None, description="part of the shelf `kinds`; told by the columns when left out")
     task: Task | None = Field(None, description="told by the label when left out")
     forecast: ForecastSpec | None = Field(None, description=str(ForecastSpec.__doc__))
+    series: SeriesSpec | None = Field(None, description=str(SeriesSpec.__doc__))
     columns: dict[str, ColumnSpec] = Field(default_factory=dict, description="what you know better than inference")
     split: SplitSpec = SplitSpec()
     steps: Literal["auto"] | list[PartSpec] = Field("auto", description="preprocessing, in order")

@@ -105,7 +105,7 @@ def expected_s(key: str, profile: Profile) -> float:
     """Return the seconds that a fit on the training rows may take, before anything was measured."""
     part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, key)
     most = MOST_NUMBERS[part.wants]
-    num_features = sum(min(math.prod(column.shape), most) for column in profile.used)
+    num_features = int(sum(min(math.prod(column.shape), most) for column in profile.used))
     return part.cost_of(profile.num_rows, num_features, len(profile.label.classes))
 
 

@@ -14,6 +14,7 @@ from assay.store.registry import Registry, ResolvedModel
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
 from assay.vocabulary import Shelf
+from assay.workflows import long_series
 from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores
 
@@ -74,7 +75,10 @@ def predict(
     model = artifact.load(found.folder)
     num_cpus = cluster.connect(address)
     columns = [column.name for column in model.profile.used]
-    parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
+    if long_series.spec_of(model) is None:
+        parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
+    else:
+        parts = long_series.answers(model, loading.load(data, declared))
     num_rows = tables.write(out, parts)
     return {"model": _title(found), "rows": num_rows, "out": str(out)}
 
@@ -100,7 +104,7 @@ def evaluate(
     if model.task not in catalog.find(Shelf.METRICS, first).tasks:
         raise SpecFault.at("--metric", f"'{first}' is not for the task {model.task}", "see `assay parts metrics`")
     cluster.connect(address)
-    table = loading.load(data, declared)
+    table = long_series.as_trained(model, loading.load(data, declared))
     return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": _scores(model, table, first)}
 
 
