@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 USUAL_STEPS = {"series": 600, "text": 200}  # of words, much is known by heart after a few passes
 USUAL_EPOCHS = {"series": (6, 40), "text": (4, 40)}  # more passes over few rows, fewer over many
 USUAL_BATCH = 16, 128
+USUAL_WIDTH = {"series": 64, "text": 32}
+TEXT_SHARE = 0.65  # of the seconds that a series takes
 COST_READ = 70_000  # rows of all passes that `cost` is for
 
 
@@ -51,10 +53,12 @@ class Rnn(Network):
         """Settings of the network and its training."""
 
         cell: Literal["gru", "lstm"] = Field("gru", description="recurrent unit")
-        width: int = Field(64, ge=1, le=2_048, description="units of the recurrent layer in each direction")
+        width: int | None = Field(
+            None, ge=1, le=2_048, description="units of the layer in each direction; null: 64 for series, 32 for texts"
+        )
         num_layers: int = Field(1, ge=1, le=8, description="recurrent layers")
         two_ways: bool = Field(True, description="whether sequences are read backwards too")
-        embedding: int = Field(128, ge=1, le=2_048, description="numbers that a word becomes")
+        embedding: int = Field(64, ge=1, le=2_048, description="numbers that a word becomes")
         min_rows: int = Field(1, ge=1, le=1_000_000, description="training texts that a word must be in to be known")
         max_words: int = Field(50_000, ge=1, le=5_000_000, description="words known, the most frequent ones")
         num_buckets: int = Field(256, ge=1, le=1_000_000, description="buckets of the words that are not known")
@@ -89,7 +93,6 @@ class Rnn(Network):
     cost = 45.0
     space = {
         "cell": Choice(("gru", "lstm")),
-        "width": Choice((32, 64, 96)),
         "embedding": Choice((32, 64, 128)),
         "dropout": Uniform(0.1, 0.6),
         "word_dropout": Uniform(0.0, 0.4),
@@ -102,7 +105,8 @@ class Rnn(Network):
         reads = "text" if num_features <= 1 else "series"
         usual = USUAL_STEPS[reads] // max(1, num_rows // _usual_batch(num_rows))
         num_read = max(num_rows, 64) * int(np.clip(usual, *USUAL_EPOCHS[reads]))
-        return cls.cost * num_read / COST_READ * (1 + 0.001 * num_classes)
+        share = TEXT_SHARE if reads == "text" else 1.0
+        return cls.cost * share * num_read / COST_READ * (1 + 0.001 * num_classes)
 
     def job(self, batch: Batch, seed: int) -> Job:
         """Return what to train on the rows of a batch."""
@@ -164,7 +168,7 @@ class Rnn(Network):
             "num_outputs": max(batch.num_classes, 1),
             "label_mean": 0.0 if batch.num_classes else float(y_N.mean()),
             "label_scale": 0.0 if batch.num_classes else float(y_N.std()) or 1.0,
-            **params.model_dump(include={"cell", "width", "num_layers", "two_ways", "dropout", "word_dropout"}),
+            **params.model_dump(include={"cell", "num_layers", "two_ways", "dropout", "word_dropout"}),
         }
         start: dict[str, np.ndarray] = {}
         if batch.num_classes:
@@ -188,7 +192,8 @@ class Rnn(Network):
                 **{"num_buckets": params.num_buckets, "num_channels": params.embedding},
                 **{"num_steps": params.max_steps, "num_joined": 1},
             }
-        return Shape.model_validate({**common, **read}), start
+        width = params.width or USUAL_WIDTH[str(read["reads"])]
+        return Shape.model_validate({**common, **read, "width": width}), start
 
     def _plan(self, num_rows: int, reads: str) -> Plan:
         params = self.params
