@@ -74,6 +74,15 @@ class ForecastSpec(Strict):
     known: list[str] = Field(
         default_factory=list, description="columns that are known in advance, such as holidays; no other is read"
     )
+    gaps: Literal["error", "zero", "last"] = Field(
+        "error", description="times and values that lack: refused, 0, or the value before; never one that comes later"
+    )
+    twice: Literal["error", "sum", "mean", "last"] = Field(
+        "error", description="rows of one series and time: refused, or joined so"
+    )
+    short: Literal["error", "skip"] = Field(
+        "error", description="series with too few values to forecast from: refused, or left out"
+    )
 
 
 class SplitSpec(Strict):

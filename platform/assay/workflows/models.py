@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from assay import catalog
 from assay.engines import batch_predict, cluster, loading
 from assay.errors import DataFault, SpecFault
+from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.parts import Json
 from assay.store import artifact, tables
@@ -16,6 +19,7 @@ from assay.store.tracking import Tracking
 from assay.vocabulary import Shelf
 from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores
+from assay.workflows.forecasts import judged_windows
 
 
 def registry(storage: Storage, tracking_uri: str | None = None) -> Registry:
@@ -65,6 +69,8 @@ def predict(
 ) -> Json:
     """Predict every row of files and write `row`, `prediction` and `probability_CLASS` to one file.
 
+    A model that forecasts reads the history of each series, and writes `prediction` for each series and time to come.
+
     Raises:
         SpecFault: no such model, or the ending of `out` tells no format.
         DataFault: the data cannot be read or does not fit the model.
@@ -73,6 +79,10 @@ def predict(
     found = resolve(reference, storage, tracking_uri)
     model = artifact.load(found.folder)
     num_cpus = cluster.connect(address)
+    framing = framing_of(model.card)
+    if framing is not None:
+        num_rows = tables.write(out, [forecast(framing, loading.load(data, declared), model.predict)])
+        return {"model": _title(found), "rows": num_rows, "out": str(out)}
     columns = [column.name for column in model.profile.used]
     parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
     num_rows = tables.write(out, parts)
@@ -104,7 +114,11 @@ def evaluate(
     return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": _scores(model, table, first)}
 
 
-def _scores(model: Model, table: object, first: str) -> Json:
+def _scores(model: Model, table: pa.Table, first: str) -> Json:
+    framing, framed = framing_of(model.card), None
+    if framing is not None:
+        framed = judged_windows(framing, table)
+        table = framed.table
     batch = model.batch(table)
     if batch.y_N is None:
         raise DataFault.at(
@@ -119,7 +133,7 @@ def _scores(model: Model, table: object, first: str) -> Json:
             f"{int(missing.sum()):,} of {len(missing):,} rows are missing",
             "drop these rows",
         )
-    return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0)
+    return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0, framed=framed)
 
 
 def _title(found: ResolvedModel) -> str:
