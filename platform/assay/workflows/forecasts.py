@@ -143,4 +143,7 @@ def judged_windows(framing: Framing, table: pa.Table) -> Framed:
     mask_N = np.zeros(table.num_rows, bool)
     for one in framing.split(table):
         mask_N[one.row_T[framing.past.fewest : one.known]] = True
+    if not mask_N.any():
+        found = f"hold no series of more than {framing.past.fewest} values, the first of which are its history"
+        raise DataFault.at("the rows", found, "give longer series, with their values")
     return framing.windows(table, mask_N)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from assay import catalog
 from assay.engines import batch_predict, cluster, loading
 from assay.errors import DataFault, SpecFault
+from assay.forecasting.framing import Framed
 from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.parts import Json
@@ -100,6 +101,8 @@ def evaluate(
 ) -> Json:
     """Score a model on labelled rows: every metric of the task, each with its 95 % interval.
 
+    A model that forecasts is judged on rolling windows after the first rows of each series, which are its history.
+
     Raises:
         SpecFault: no such model or metric.
         DataFault: the data has no label column, or does not fit the model.
@@ -111,14 +114,15 @@ def evaluate(
         raise SpecFault.at("--metric", f"'{first}' is not for the task {model.task}", "see `assay parts metrics`")
     cluster.connect(address)
     table = loading.load(data, declared)
-    return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": _scores(model, table, first)}
-
-
-def _scores(model: Model, table: pa.Table, first: str) -> Json:
     framing, framed = framing_of(model.card), None
     if framing is not None:
         framed = judged_windows(framing, table)
         table = framed.table
+    told = _scores(model, table, first, framed)
+    return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": told}
+
+
+def _scores(model: Model, table: pa.Table, first: str, framed: Framed | None) -> Json:
     batch = model.batch(table)
     if batch.y_N is None:
         raise DataFault.at(
