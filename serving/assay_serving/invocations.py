@@ -10,7 +10,8 @@
 
 The answer is `{"predictions": [{"prediction": "yes", "probability_no": 0.2, "probability_yes": 0.8}, …]}`: one record
 per row, the same columns that `assay predict` writes, and the form in which MLflow itself sends a data frame, so its
-clients read it with `PredictionsResponse.get_predictions()`.
+clients read it with `PredictionsResponse.get_predictions()`. A model that forecasts is sent the history of each series,
+and rows to come without a label; it answers a record for each series and time to come.
 
 Source: https://mlflow.org/docs/latest/genai/serving/ and mlflow.pyfunc.scoring_server
 """
@@ -162,8 +163,10 @@ def _stays_text(column: ColumnProfile) -> bool:
     return column.kind in (ColumnKind.TEXT, ColumnKind.IMAGE, ColumnKind.SERIES)
 
 
-def answer(model: Model, prediction_NK: np.ndarray) -> dict[str, Any]:
-    """Return the body of the answer: one record per row."""
+def answer(model: Model, prediction_NK: np.ndarray, told: pa.Table | None = None) -> dict[str, Any]:
+    """Return the body of the answer: one record per row; `told` are the columns of a forecast."""
+    if told is not None:
+        return {"predictions": told.to_pylist()}
     names = ["prediction", *(f"probability_{name}" for name in model.classes)]
     columns = [model.answer(prediction_NK).tolist()]
     if model.classes:

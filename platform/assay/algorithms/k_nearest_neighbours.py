@@ -46,6 +46,7 @@ class KNearestNeighbours(SklearnAlgorithm):
         "weights": Choice(("uniform", "distance")),
     }
     portfolio = ({}, {"num_neighbours": 60}, {"num_neighbours": 7})
+    forecasts = ({"num_neighbours": 200, "weights": "uniform"},)
     makes = ("KNeighborsClassifier", "KNeighborsRegressor")
     trusted = (
         "sklearn.neighbors._classification.KNeighborsClassifier",

@@ -48,6 +48,7 @@ class SupportVectorMachine(SklearnAlgorithm):
     cost = 2.0
     space = {"C": LogUniform(1e-1, 1e2), "gamma": Choice(("scale", "auto")), "epsilon": LogUniform(1e-2, 0.5)}
     portfolio = ({}, {"C": 0.5}, {"C": 20.0})
+    forecasts = ({"C": 0.1}, {"C": 0.03, "epsilon": 0.3})
     makes = ("CalibratedClassifierCV", "SVC", "TransformedTargetRegressor")
     trusted = (
         "sklearn.svm._classes.SVC",

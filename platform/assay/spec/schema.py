@@ -76,6 +76,15 @@ class ForecastSpec(Strict):
     known: list[str] = Field(
         default_factory=list, description="columns that are known in advance, such as holidays; no other is read"
     )
+    gaps: Literal["error", "zero", "last"] = Field(
+        "error", description="times and values that lack: refused, 0, or the value before; never one that comes later"
+    )
+    twice: Literal["error", "sum", "mean", "last"] = Field(
+        "error", description="rows of one series and time: refused, or joined so"
+    )
+    short: Literal["error", "skip"] = Field(
+        "error", description="series with too few values to forecast from: refused, or left out"
+    )
 
 
 class SeriesSpec(Strict):
@@ -89,7 +98,9 @@ class SeriesSpec(Strict):
 class SplitSpec(Strict):
     """How rows are divided into folds and test rows."""
 
-    name: str | None = Field(None, description="shuffled, stratified, by_group or by_time; told by task and data")
+    name: str | None = Field(
+        None, description="shuffled, stratified, by_group, by_time or rolling_origin; told by task and data"
+    )
     folds: Literal["auto"] | Annotated[int, Field(ge=1, le=50)] = Field(
         "auto",
         description="parts of the training rows, each held out once; 1 holds a tenth out; told by rows and time budget",
@@ -185,7 +196,9 @@ class Experiment(Strict):
     search: SearchSpec = SearchSpec()
     ensembles: Literal["auto"] | list[PartSpec] = Field("auto", description="ways to combine the best trials")
     final: FinalSpec = FinalSpec()
-    metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
+    metric: str | None = Field(
+        None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task, mase of forecasts"
+    )
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
         "none", description="what a row of a class counts while members learn; balanced: every class the same in all"
     )

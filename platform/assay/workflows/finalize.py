@@ -24,6 +24,7 @@ from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.calibration import losses
 from assay.evaluation.leaderboard import Entry
 from assay.forecasting.framing import Framed
+from assay.forecasting.requests import CARD
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
 from assay.seeds import child
@@ -34,7 +35,6 @@ from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
 from assay.workflows import choices, long_series
 from assay.workflows.combine import Board, Combined
-from assay.workflows.forecasts import CARD
 from assay.workflows.prepare import Prepared, Rows, recipe_for
 from assay.workflows.settle import settle
 
