@@ -96,19 +96,28 @@ def test_a_killed_worker_costs_its_fold_and_nothing_else(folder: Path) -> None:
 
 def _fitting_process(driver: int) -> int:
     """Return a process below the driver in which Tune runs a trial."""
+    for process in _below(driver):
+        with contextlib.suppress(OSError):
+            if b"ImplicitFunc" in Path(f"/proc/{process}/cmdline").read_bytes():
+                return process
+    raise AssertionError("no process fits a trial")
+
+
+def _below(driver: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
     parent = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             text = status.read_text()
             parent[int(status.parent.name)] = int(text.rpartition(")")[2].split()[1])
+    found = []
     for process in parent:
         above = process
         while above in parent and above != driver:
             above = parent[above]
-        with contextlib.suppress(OSError):
-            if above == driver and b"ImplicitFunc" in Path(f"/proc/{process}/cmdline").read_bytes():
-                return process
-    raise AssertionError("no process fits a trial")
+        if above == driver:
+            found.append(process)
+    return found
 
 
 def test_an_interrupted_run_says_how_to_go_on(folder: Path) -> None:
