@@ -168,7 +168,8 @@ def test_one_trial_is_fitted_when_the_time_is_spent_and_no_other(tmp_path: Path)
     generations = begin(Run(tmp_path), budget=Budget(total_s=1e-9))
     first = generations.take()
     assert first is not None
-    assert generations.take() is None and generations.done
+    assert generations.take() is None
+    assert generations.done
     assert not generations.overdue
     fit(generations, first)
     assert [record.ended for record in generations.finish()] == ["complete"]
