@@ -47,7 +47,8 @@ def test_rows_may_come_in_any_order(make_sales: Any, learn: Any) -> None:
     framed, turned = (learn(rows).to_learn(rows) for rows in (table, table.take(pa.array(order_N))))
     told = [one.table.append_column("origin", pa.array(one.origin_N)) for one in (framed, turned)]
     keys = [(name, "ascending") for name in ("shop", "origin", "step")]
-    pd.testing.assert_frame_equal(*(one.sort_by(keys).to_pandas() for one in told), check_exact=True)
+    one, other = (found.sort_by(keys).to_pandas() for found in told)
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_a_series_that_is_too_short_is_named(make_sales: Any, learn: Any) -> None:

@@ -49,7 +49,7 @@ def expected(model: Model, coming: pa.Table) -> pa.Table:
 
 def columns(table: pa.Table) -> dict[str, list[Any]]:
     """Return the rows as a client sends them: days as text, null for what is to come."""
-    sent = table.to_pydict()
+    sent: dict[str, list[Any]] = table.to_pydict()
     sent["day"] = [day.isoformat() for day in sent["day"]]
     return sent
 
@@ -160,5 +160,6 @@ def test_mlflow_loads_what_forecasts(folder: Path, coming: pa.Table, expected: p
 def test_what_is_loaded_says_what_was_packed(folder: Path, model: Model, coming: pa.Table, expected: pa.Table) -> None:
     loaded = artifact.load(folder)
     framing = framing_of(loaded.card)
+    assert framing is not None
     assert framing == framing_of(model.card)
     assert forecast(framing, coming, loaded.predict).equals(expected)
