@@ -142,7 +142,6 @@ def on_workers(load: Load, num_rounds: int) -> bool:
 
     cluster.connect(None, 4)
     around_s: Speeds = []
-    long = replace(load, num_epochs=2 * load.num_epochs)
     with tempfile.TemporaryDirectory() as folder:
 
         def fit(load: Load) -> Speeds:
@@ -152,10 +151,10 @@ def on_workers(load: Load, num_rounds: int) -> bool:
 
         held = told(
             "two workers, Ray Train against torchrun",
-            *alternated(lambda: fit(long), lambda: by_torchrun(long), num_rounds),
+            *alternated(lambda: fit(load), lambda: by_torchrun(load), num_rounds),
             WORKERS_BOUND,
         )
-        norms = replace(long, norm="batch")
+        norms = replace(load, norm="batch")
         speeds = alternated(lambda: fit(norms), lambda: by_torchrun(norms), 1)
         told("the same, batch norm over all workers", *speeds, 0.0)
     print(f"a fit under Ray Train costs {around_s[0]:.1f} s beside its epochs, the next ones "
