@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.batch import Batch
+from assay.engines import cluster
 from assay.errors import ArtifactFault
 from assay.parts import Fitted, Json
 from assay.store import files
@@ -195,6 +196,7 @@ def _seldom(tell: Epochs | None) -> Epochs | None:
 
 def _by_workers(job: Job, threads: int, training: Training, place: Place, tell: Epochs | None) -> Trained:
     """Train under Ray Train; the rows lie in the object store once, and each worker reads its share of them there."""
+    cluster.imports_done()
     import ray
     from ray import train
     from ray.train.torch import TorchTrainer
