@@ -1,4 +1,4 @@
-"""What both jobs share: the command line is the door, and a job must not forget what it made."""
+"""What the jobs share: the command line is the door, and a job must not forget what it made."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import pytest
 HERE = runpy.run_path(str(Path(__file__).parent / "test_kill.py"))
 assay, finished, TIMEOUT_S = HERE["assay"], HERE["finished"], HERE["TIMEOUT_S"]
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
-NUM_EPOCHS, CHECKPOINT_S = 2_500, 0.5
+NUM_EPOCHS, CHECKPOINT_S = 1_500, 0.5
 
 
 @pytest.fixture
@@ -91,11 +91,9 @@ def test_a_killed_driver_is_resumed_from_the_state(folder: Path) -> None:
     file = awaited(folder / "storage", "epochs-0.json", killed)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
-    kept_at_ns = (file.parent / "state-0.safetensors").stat().st_mtime_ns
     killed_at = read(file)[-1]["epoch"]
     resumed = assay(folder, "resume", "--storage", "storage", "--json")
     first_told = epochs_after(file, killed_at)
-    assert kept_at_ns
     assert first_told > killed_at / 2, "the training began anew"
     finished(resumed)
     assert len(read(file)) == NUM_EPOCHS

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -42,6 +45,42 @@ def test_a_job_that_was_told_where_to_keep_things_does_not_choose(
     words: tuple[str, ...], variables: dict[str, str]
 ) -> None:
     assert "is kept in" not in call("jobs/run.py", "no-such-file.yaml", *words, **IN_JOB, **variables).stderr
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """An experiment that would try everything on 400 rows."""
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.normal(size=(400, 4)), columns=[*"abcd"])
+    frame["y"] = np.where(frame["a"] > frame["b"], "yes", "no")
+    frame.to_parquet(tmp_path / "rows.parquet")
+    file = tmp_path / "rows.yaml"
+    file.write_text(
+        f"experiment: rows\ndata: {{train: {tmp_path}/rows.parquet, label: y}}\n"
+        "algorithms: [lightgbm, {name: torch_module, params: {num_epochs: 3, patience: 0}}]\n"
+    )
+    return file
+
+
+@pytest.mark.cluster
+def test_one_network_is_trained_by_the_workers_of_a_cluster(ray_cluster: None, experiment: Path) -> None:
+    import ray
+
+    ended = call(
+        "jobs/train.py", str(experiment), "--network", "torch_module", "--workers", "2", "--min-workers", "1", "--json",
+        ASSAY_STORAGE=str(experiment.parent), RAY_ADDRESS=ray.get_runtime_context().gcs_address,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert [row["name"] for row in result["leaderboard"]] == ["torch_module-00", "dummy"]
+    (epochs,) = experiment.parent.glob("runs/*/trials/0000/epochs-0.json")
+    assert len(json.loads(epochs.read_text())) == 3
+
+
+def test_a_network_that_does_not_exist_gives_the_job_its_exit_code(experiment: Path) -> None:
+    told = call("jobs/train.py", str(experiment), "--network", "cnm")
+    assert told.returncode == 2
+    assert "did you mean 'cnn'" in told.stderr
 
 
 def test_outside_a_job_nothing_changes() -> None:

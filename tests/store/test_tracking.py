@@ -32,6 +32,18 @@ def test_forty_trials_are_recorded_below_their_run(tracking: Tracking) -> None:
     assert sorted(child.info.run_name for child in children) == sorted(trial.name for trial in TRIALS)
 
 
+def test_the_epochs_of_a_network_are_metrics_with_a_step(tracking: Tracking) -> None:
+    epochs = [{"loss": 1 / epoch, "judged_loss": None} for epoch in range(1, 251)]
+    for _ in range(2):  # recorded again, nothing is doubled
+        parent = tracking.record_run("b-3", "epochs", trials=[TrialRecord("cnn-00", epochs=epochs)])
+    (child,) = [run for run in runs(tracking, "epochs") if run.data.tags.get("mlflow.parentRunId") == parent]
+    kept = tracking.client().get_metric_history(child.info.run_id, "epoch.loss")
+    assert [entry.step for entry in kept][:2] == [1, 4]
+    assert kept[-1].step == 250
+    assert kept[-1].value == 1 / 250
+    assert len(kept) <= 101
+
+
 def test_recording_forty_trials_takes_less_than_two_seconds_of_cpu(tracking: Tracking) -> None:
     tracking.client()
     start_s = time.process_time()

@@ -11,7 +11,7 @@ import pytest
 
 from assay.algorithms.torch_module import FittedModule, TorchModule
 from assay.batch import Batch, from_matrix
-from assay.engines.fit_torch import Place, Training, fit_torch, resources_of, trial_resources, workers_of
+from assay.engines.fit_torch import WARM_START, Place, Training, fit_torch, resources_of, trial_resources, workers_of
 from assay.parts import Fitted
 from assay.store.runs import Storage
 
@@ -64,6 +64,16 @@ def test_a_kept_state_is_taken_up_and_forgotten_when_asked(place: Place) -> None
     assert len(epochs) == PARAMS.num_epochs
     place.forget()
     assert not place.run.exists(place.state)
+
+
+def test_a_network_begins_with_the_weights_that_its_run_lends(place: Place) -> None:
+    made, first = fitted(place, Training())
+    place.forget()
+    assert isinstance(made, FittedModule)
+    lent = {f"torch_module/{name}": tensor.numpy() for name, tensor in made.network.state_dict().items()}
+    place.run.write_arrays(WARM_START, {**lent, "cnn/layers.1.weight": np.zeros((2, 2), np.float32)})
+    _, again = fitted(place, Training())
+    assert again[0]["loss"] < 0.9 * first[0]["loss"]
 
 
 def test_a_broken_state_is_no_state(place: Place) -> None:

@@ -34,6 +34,7 @@ QUIET = {
     "GOMP_SPINCOUNT": "0",
 }
 MEANWHILE = ("pandas", "pyarrow.parquet", "sklearn.metrics", "sklearn.linear_model", "optuna")
+IMPORTING = "assay-imports"
 AFTERWARDS = ("ray.data", "ray.tune")
 LOGGERS = ("ray", "ray.data", "ray.data._internal", "ray.serve", "ray.train", "ray.tune")
 
@@ -56,7 +57,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> int:
     set_environment()
     if not is_connected():
         connected = threading.Event()
-        threading.Thread(target=_import_meanwhile, args=(connected,), daemon=True).start()
+        threading.Thread(target=_import_meanwhile, args=(connected,), name=IMPORTING, daemon=True).start()
         joining = not is_local(address)
         if "ray" not in sys.modules:  # Ray reads token settings once; changed later, it would lock itself out
             _choose_token(joining)
@@ -77,6 +78,13 @@ def _import_meanwhile(connected: threading.Event) -> None:
     if connected.wait(timeout=60):
         for name in AFTERWARDS:
             importlib.import_module(name)
+
+
+def imports_done() -> None:
+    """Wait until `connect` has imported what it imports aside; before an import of Ray's own in this thread."""
+    for thread in threading.enumerate():
+        if thread.name == IMPORTING:
+            thread.join()
 
 
 def num_cpus() -> int:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.batch import Batch
+from assay.engines import cluster
 from assay.errors import ArtifactFault
 from assay.parts import Fitted, Json
 from assay.store import files
@@ -29,6 +30,7 @@ from assay.training.network import Network, torch_threads
 from assay.training.world import State, World
 
 TELL_S = 1.0  # between two epochs that are told
+WARM_START = "warm-start.safetensors"  # of a run: weights to begin with, as algorithm/layer
 MAX_FAILURES = 3  # workers that may die in one fit
 START_S = 15.0  # of a group of workers
 Epochs = Callable[[Mapping[str, float]], None]
@@ -133,6 +135,8 @@ def fit_torch(
         RuntimeError: the workers died too often, or the network raised an error in them.
     """
     job = as_asked(algorithm.job(batch, seed), training)
+    if place.run.exists(WARM_START):
+        job = replace(job, start={**weights_for(algorithm, place.run), **job.start})
     if training.is_wide or (training.gpus and not _has_gpu()):
         trained = _by_workers(job, threads, training, place, tell)
     else:
@@ -147,6 +151,14 @@ def as_asked(job: Job, training: Training) -> Job:
     if training.precision != "auto":
         asked["precision"] = training.precision
     return replace(job, plan=replace(job.plan, **asked))
+
+
+def weights_for(algorithm: Network, run: Run) -> dict[str, np.ndarray]:
+    """Return the weights that the run lends to networks of this name; what does not fit is drawn anew."""
+    module, _, name = type(algorithm).__module__.rpartition(".")
+    key = name if module == "assay.algorithms" else f"{type(algorithm).__module__}:{type(algorithm).__name__}"
+    arrays = run.read_arrays(WARM_START)
+    return {layer.removeprefix(f"{key}/"): array for layer, array in arrays.items() if layer.startswith(f"{key}/")}
 
 
 def plain(metrics: Mapping[str, float]) -> Json:
@@ -184,6 +196,7 @@ def _seldom(tell: Epochs | None) -> Epochs | None:
 
 def _by_workers(job: Job, threads: int, training: Training, place: Place, tell: Epochs | None) -> Trained:
     """Train under Ray Train; the rows lie in the object store once, and each worker reads its share of them there."""
+    cluster.imports_done()
     import ray
     from ray import train
     from ray.train.torch import TorchTrainer

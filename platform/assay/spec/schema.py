@@ -150,6 +150,9 @@ class ComputeSpec(Strict):
     checkpoint_s: float = Field(
         60.0, gt=0, description="seconds after which a network's state is kept: so much at most is trained again"
     )
+    warm_start: str | None = Field(
+        None, description="model (NAME/VERSION or a folder) whose networks lend their weights to those of the same name"
+    )
     memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of Ray's object store that the data may fill")
 
 

@@ -26,6 +26,7 @@ RUN_TAG, TRIAL_TAG = "assay.run", "assay.trial"
 PARENT_TAG = "mlflow.parentRunId"  # how MLflow's pages nest runs
 MAX_TRIALS = 60  # of a run, as nested runs: each costs MLflow about 25 ms
 MAX_VALUE = 6_000  # characters of a parameter
+MAX_EPOCHS = 100  # of a network, evenly from first to last
 BATCH = 100  # entries of one kind that MLflow takes at once
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,6 +46,7 @@ class TrialRecord:
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: Sequence[Mapping[str, float | None]] = ()  # of a network: what each gave
 
 
 class Tracking:
@@ -203,8 +205,25 @@ class Tracking:
             tags = {PARENT_TAG: parent, TRIAL_TAG: trial.name}
             child = known.get(trial.name) or client.create_run(home, run_name=trial.name, tags=tags)
             self._log(child, trial.params, trial.metrics, {})
+            if trial.epochs and "epoch.loss" not in child.data.metrics:
+                self._log_epochs(child, trial.epochs)
             if child.info.status != "FINISHED":
                 client.set_terminated(child.info.run_id)
+
+    def _log_epochs(self, run: Any, epochs: Sequence[Mapping[str, float | None]]) -> None:
+        """Log what epochs gave as metrics whose step is the epoch."""
+        from mlflow.entities import Metric
+
+        now_ms, every = int(time.time() * 1_000), -(-len(epochs) // MAX_EPOCHS)
+        shown = [place for place in range(len(epochs)) if place % every == 0 or place == len(epochs) - 1]
+        found = [
+            Metric(f"epoch.{name}", float(value), now_ms, place + 1)
+            for place in shown
+            for name, value in epochs[place].items()
+            if value is not None
+        ]
+        for first in range(0, len(found), BATCH):
+            self.client().log_batch(run.info.run_id, found[first : first + BATCH])
 
 
 def _named(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

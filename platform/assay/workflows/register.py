@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from assay import catalog
+from assay.engines.fit_torch import Place
 from assay.engines.generations import Tell
 from assay.errors import ClusterFault
 from assay.parts import Json, Metric
@@ -45,6 +46,7 @@ def _record(experiment: Experiment, run: Run, tracking: Tracking, result: Json) 
                 "fit_s": entry["fit_s"],
                 "predict_us_per_row": entry["predict_us_per_row"],
             },
+            _epochs(run, entry),
         )
         for entry in board
         if entry["kind"] != EntryKind.BASELINE and entry["score"] is not None
@@ -67,6 +69,16 @@ def _record(experiment: Experiment, run: Run, tracking: Tracking, result: Json) 
         artifacts=[run.path("spec.yaml"), run.path("profile.json")],
         trials=trials,
     )
+
+
+def _epochs(run: Run, entry: Json) -> list[Json]:
+    """Return what each epoch of a network's first fold gave; empty for all else."""
+    number = str(entry["name"]).rpartition("-")[2]
+    if entry["kind"] != EntryKind.TRIAL or not number.isdigit():
+        return []
+    file = Place(str(run.folder), f"trials/{int(number):04d}").epochs
+    found: list[Json] = run.read_json(file) if run.exists(file) else []
+    return found
 
 
 def _tags(result: Json) -> dict[str, str]:

@@ -13,7 +13,7 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines import cluster, objects
 from assay.engines.budget import Budget
-from assay.engines.fit_torch import START_S, Training
+from assay.engines.fit_torch import START_S, WARM_START, Training
 from assay.engines.fleet import Driver, Fleet
 from assay.engines.generations import FEW_S, USUAL_MEMBERS, Plan, Tell, TrialRecord, not_fitted
 from assay.engines.local_fleet import LocalFleet
@@ -37,6 +37,7 @@ from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
 from assay.workflows.settle import check_answers
+from assay.workflows.warm_start import weights_to_begin_with
 
 # Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
 # import everything, judging ensembles, reading the model back, scoring the test rows.
@@ -66,6 +67,7 @@ def start(experiment: Experiment, session: Session) -> Json:
     Raises:
         SpecFault, DataFault, ClusterFault, ArtifactFault: see `assay.errors`.
     """
+    weights = weights_to_begin_with(experiment, session.storage)
     num_cpus = connect(experiment, session.tell)
     session.tell("reading", {"data": "memory" if session.memory else experiment.data.train})
     rows = read_rows(experiment, slots(experiment, num_cpus), session.memory)
@@ -73,6 +75,8 @@ def start(experiment: Experiment, session: Session) -> Json:
     ready = make_ready(experiment, rows)
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
+        if weights:
+            run.write_arrays(WARM_START, weights)
         experiment = keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
         run.events.append("run_started", experiment=experiment.experiment)
