@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) $(PIP_ARGS) -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: install  ## walk a real table to a served model, and stop (about three minutes)
+demo: install  ## walk a real table to a served model, and stop (two to five minutes)
 	$(BIN)/python examples/demo.py
 
 test: install  ## all tests but those of `make faults`

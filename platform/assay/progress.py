@@ -55,6 +55,8 @@ class Progress:
     def _profiled(self, data: Mapping[str, Any]) -> str:
         dropped = "".join(f"\n          column '{name}' is not used: {why}" for name, why in data["dropped"].items())
         noted = "".join(f"\n          column '{name}': {note}" for name, note in data.get("notes", {}).items())
+        if num_skipped := data.get("skipped_rows", 0):
+            noted += f"\n          {num_skipped:,} rows are left out: their images are broken, or their texts empty"
         return (
             f"{data['train_rows']:,} training rows, {data['test_rows']:,} test rows, {len(data['columns'])} columns; "
             f"{data['task']} on '{data['label']}'{dropped}{noted}"

@@ -7,14 +7,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from assay.batch import Batch
 from assay.errors import AssayError
+from assay.forecasting.framing import Framed, Framing
+from assay.forecasting.requests import framing_of, wanted
 from assay.model import Model
+from assay.profile import Profile
 from assay.store import artifact
 from assay_serving import settings
 from assay_serving.batching import Batcher
@@ -27,6 +32,33 @@ class Served:
 
     ref: ModelRef
     model: Model
+
+    @cached_property
+    def framing(self) -> Framing | None:
+        """How the model frames series; None of a model that does not forecast."""
+        return framing_of(self.model.card)
+
+    @cached_property
+    def asks(self) -> Profile:
+        """The columns of a request: those that the model reads, or those that series are made of."""
+        return self.model.profile if self.framing is None else wanted(self.framing, self.model.profile)
+
+    def rows(self, table: pa.Table) -> tuple[Batch, Framed | None]:
+        """Return the rows to predict for those of a request, and of a forecast what turns the numbers back.
+
+        Raises:
+            DataFault: naming each column that does not fit, or each series.
+        """
+        if self.framing is None:
+            return self.model.batch(table), None
+        framed = self.framing.future(table)
+        return self.model.batch(framed.table.drop_columns([self.framing.label])), framed
+
+    def forecast(self, framed: Framed | None, prediction_NK: np.ndarray) -> pa.Table | None:
+        """Return the columns of a forecast: series, time and prediction; None of a model that does not forecast."""
+        if framed is None or self.framing is None:
+            return None
+        return self.framing.answer(framed, prediction_NK[:, 0])
 
     @classmethod
     def load(cls, ref: ModelRef) -> Served:

@@ -1,14 +1,17 @@
-"""MLflow's scoring protocol: `POST /invocations` with a data frame in one of five forms. No server in here.
+"""MLflow's scoring protocol: `POST /invocations` with a data frame in one of these forms. No server in here.
 
     {"dataframe_split": {"columns": ["age", "city"], "data": [[31, "Rome"], [null, "Oslo"]]}}
     {"dataframe_records": [{"age": 31, "city": "Rome"}, {"city": "Oslo"}]}
     {"instances": [{"age": 31, "city": "Rome"}]}           or rows without names: [[31, "Rome"]]
     {"inputs": {"age": [31, null], "city": ["Rome", "Oslo"]}}       or records, or rows without names
+    {"instances": [{"walk": [[0.1, 2], [0.3, 2.5]]}]}      series: lists of numbers, or of steps that are lists of them
+    {"instances": ["iVBORw0KGgo…", [[0, 255], [255, 0]]]}   images: base64 text of a file, or pixels as lists of lists
     text/csv with a header line
 
 The answer is `{"predictions": [{"prediction": "yes", "probability_no": 0.2, "probability_yes": 0.8}, …]}`: one record
 per row, the same columns that `assay predict` writes, and the form in which MLflow itself sends a data frame, so its
-clients read it with `PredictionsResponse.get_predictions()`.
+clients read it with `PredictionsResponse.get_predictions()`. A model that forecasts is sent the history of each series,
+and rows to come without a label; it answers a record for each series and time to come.
 
 Source: https://mlflow.org/docs/latest/genai/serving/ and mlflow.pyfunc.scoring_server
 """
@@ -86,6 +89,8 @@ def _records(form: str, value: Any, _: Profile) -> Columns:
 def _rows(form: str, value: Any, profile: Profile) -> Columns:
     if _all(value, dict):
         return _records(form, value, profile)
+    if isinstance(value, list) and len(profile.used) == 1 and all(map(_is_image, value)):
+        value = [[image] for image in value] if profile.used[0].kind is ColumnKind.IMAGE else value
     if not _all(value, list):
         raise bad_request(f"{form}: expected a list of objects or a list of rows")
     widths = {len(row) for row in value}
@@ -95,12 +100,20 @@ def _rows(form: str, value: Any, profile: Profile) -> Columns:
     return rows.positional(width, list(zip(*value, strict=True)) or [()] * width, profile)
 
 
+def _is_image(item: Any) -> bool:
+    """Whether a row without names may be an image itself, not a list that holds one: text, or several lists."""
+    return isinstance(item, str) or (_all(item, list) and len(item) > 1)
+
+
 def _inputs(form: str, value: Any, profile: Profile) -> Columns:
     if not isinstance(value, dict):
         return _rows(form, value, profile)
+    series = {column.name for column in profile.used if column.kind is ColumnKind.SERIES}
     columns = {name: values if isinstance(values, list) else [values] for name, values in value.items()}
-    return {name: [item[0] if isinstance(item, list) and len(item) == 1 else item for item in values]
-            for name, values in columns.items()}  # fmt: skip
+    return {
+        name: [item[0] if isinstance(item, list) and len(item) == 1 and name not in series else item for item in values]
+        for name, values in columns.items()
+    }
 
 
 FORMS: dict[str, Callable[[str, Any, Profile], Columns]] = {
@@ -147,11 +160,13 @@ def _stays_text(column: ColumnProfile) -> bool:
     """Whether to keep text that looks like a number: `007` is another level than `7`, unless all levels are numbers."""
     if column.kind is ColumnKind.CATEGORY:
         return not all(rows.LOOKS_NUMERIC.match(level) for level in column.levels)
-    return column.kind is ColumnKind.TEXT
+    return column.kind in (ColumnKind.TEXT, ColumnKind.IMAGE, ColumnKind.SERIES)
 
 
-def answer(model: Model, prediction_NK: np.ndarray) -> dict[str, Any]:
-    """Return the body of the answer: one record per row."""
+def answer(model: Model, prediction_NK: np.ndarray, told: pa.Table | None = None) -> dict[str, Any]:
+    """Return the body of the answer: one record per row; `told` are the columns of a forecast."""
+    if told is not None:
+        return {"predictions": told.to_pylist()}
     names = ["prediction", *(f"probability_{name}" for name in model.classes)]
     columns = [model.answer(prediction_NK).tolist()]
     if model.classes:

@@ -1,9 +1,13 @@
 """The Open Inference Protocol, version 2, in JSON: requests to tables, predictions to answers. No server in here.
 
 A table is one tensor per column, of shape [n] or [n, 1]; or, when the model reads only numbers and true/false, a
-single tensor [n, f] with the columns in the model's order. `null` stands for a missing value in any datatype, and so
-does NaN in a floating one. The answer is a tensor `prediction` [n] and, for classification, `probability` [n, K] with
-the K classes in the order that the model's metadata says (`parameters.classes`).
+single tensor [n, f] with the columns in the model's order. Images are base64 text of their files in a tensor BYTES
+[n], or pixels in a tensor [n, height, width] or [n, height, width, channels]. Series of one length are a tensor [n,
+steps, channels], or [n, steps] of one channel; others come as JSON lists in text, a tensor BYTES [n]. `null` stands
+for a missing value in any datatype, and so does NaN in a floating one. The answer is a tensor `prediction` [n] and,
+for classification, `probability` [n, K] with the K classes in the order that the model's metadata says
+(`parameters.classes`). A model that forecasts is sent the history of each
+series; it answers a tensor for each column that names a series, one for the time, and `prediction`.
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
 """
@@ -20,8 +24,9 @@ import pyarrow as pa
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from assay.errors import Fault, did_you_mean
+from assay.forecasting.framing import Framing
 from assay.model import Model
-from assay.profile import ColumnProfile
+from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
 from assay_serving import rows
 from assay_serving.faults import bad_request
@@ -41,7 +46,13 @@ DATATYPE = {  # what the metadata asks for; any whole or floating datatype is ta
     ColumnKind.CATEGORY: "BYTES",
     ColumnKind.DATETIME: "BYTES",
     ColumnKind.TEXT: "BYTES",
+    ColumnKind.IMAGE: "BYTES",
+    ColumnKind.SERIES: "FP32",
 }
+CELL_AXES = {
+    ColumnKind.IMAGE: (2, 3),
+    ColumnKind.SERIES: (1, 2),
+}  # of kinds whose cells may be arrays: how many axes one has
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
 Json = dict[str, Any]
 
@@ -82,8 +93,8 @@ def read(body: bytes) -> InferRequest:
         raise bad_request("; ".join(part.removeprefix(": ") for part in parts)) from None
 
 
-def to_table(request: InferRequest, model: Model) -> pa.Table:
-    """Return the rows of a request.
+def to_table(request: InferRequest, profile: Profile) -> pa.Table:
+    """Return the rows of a request, in which the columns of a profile are asked for.
 
     Raises:
         RequestFault: shapes, names or the number of rows do not fit together.
@@ -95,23 +106,40 @@ def to_table(request: InferRequest, model: Model) -> pa.Table:
         raise bad_request(f"inputs: the name '{min(twice)}' stands for more than one tensor")
     flat = [_flat(tensor) for tensor in request.inputs]
     first = request.inputs[0]
-    known = {column.name for column in model.profile.used}
-    if len(request.inputs) == 1 and len(first.shape) == 2 and (first.shape[1] != 1 or first.name not in known):
-        return _matrix(first, flat[0], model)
+    known = {column.name: column.kind for column in profile.used}
+    whole = known.get(first.name) is ColumnKind.SERIES
+    matrix = len(first.shape) == 2 and (first.shape[1] != 1 or first.name not in known)
+    if len(request.inputs) == 1 and matrix and not whole:
+        return _matrix(first, flat[0], profile)
     for tensor in request.inputs:
-        if tensor.shape[1:] not in ([], [1]) or tensor.shape[0] != first.shape[0]:
+        cell, kind = tensor.shape[1:], known.get(tensor.name, ColumnKind.NUMERIC)
+        fits = cell in ([], [1]) or (len(cell) in CELL_AXES.get(kind, ()) and prod(cell) > 0)
+        if not fits or tensor.shape[0] != first.shape[0]:
             raise bad_request(
                 f"tensor '{tensor.name}' has shape {tensor.shape}, expected [{first.shape[0]}] or "
                 f"[{first.shape[0]}, 1]: one tensor per column, one element per row"
             )
     rows.check_count(first.shape[0])
     pairs = zip(request.inputs, flat, strict=True)
-    arrays = {tensor.name: _declared(tensor.name, tensor.datatype, data) for tensor, data in pairs}
-    return rows.to_table(arrays, model.profile)
+    arrays = {
+        tensor.name: _cells(_declared(tensor.name, tensor.datatype, data), tensor.shape, known.get(tensor.name))
+        for tensor, data in pairs
+    }
+    return rows.to_table(arrays, profile)
 
 
-def _matrix(tensor: Tensor, flat: Sequence[Any], model: Model) -> pa.Table:
-    rough = [column.name for column in model.profile.used if column.kind not in MATRIX_KINDS]
+def _cells(found: pa.Array | Fault, shape: Sequence[int], kind: ColumnKind | None) -> pa.Array | Fault:
+    """Return elements as one cell a row: lists in lists where the tensor has axes for them."""
+    steps = kind is ColumnKind.SERIES and len(shape) == 2 and not isinstance(found, Fault) and len(found) != shape[0]
+    if isinstance(found, Fault) or not (steps or len(shape) > 2):
+        return found
+    for size in reversed(shape[1:]):
+        found = pa.FixedSizeListArray.from_arrays(found, size)
+    return found
+
+
+def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> pa.Table:
+    rough = [column.name for column in profile.used if column.kind not in MATRIX_KINDS]
     if rough:
         raise bad_request(
             f"tensor '{tensor.name}' has shape {tensor.shape}, but column '{rough[0]}' of this model is not a number; "
@@ -119,8 +147,8 @@ def _matrix(tensor: Tensor, flat: Sequence[Any], model: Model) -> pa.Table:
         )
     num_rows, width = tensor.shape
     rows.check_count(num_rows)
-    named = rows.positional(width, [flat[position::width] for position in range(width)], model.profile)
-    return rows.to_table({name: _declared(name, tensor.datatype, data) for name, data in named.items()}, model.profile)
+    named = rows.positional(width, [flat[position::width] for position in range(width)], profile)
+    return rows.to_table({name: _declared(name, tensor.datatype, data) for name, data in named.items()}, profile)
 
 
 def _flat(tensor: Tensor) -> Sequence[Any]:
@@ -161,13 +189,13 @@ def _family(kind: pa.DataType) -> str:
     return next((name for name, test in tests.items() if test(kind)), str(kind))
 
 
-def wished(request: InferRequest, model: Model) -> list[str]:
+def wished(request: InferRequest, model: Model, framing: Framing | None = None) -> list[str]:
     """Return the names of the outputs to send, in the order asked for.
 
     Raises:
         RequestFault: an output has no such name.
     """
-    known = [output["name"] for output in outputs(model)]
+    known = [output["name"] for output in outputs(model, framing)]
     names = [wish.name for wish in request.outputs or []] or known
     for name in names:
         if name not in known:
@@ -176,10 +204,18 @@ def wished(request: InferRequest, model: Model) -> list[str]:
 
 
 def answer(
-    ref: ModelRef, model: Model, prediction_NK: np.ndarray, names: Sequence[str], request_id: str | None
+    ref: ModelRef,
+    model: Model,
+    prediction_NK: np.ndarray,
+    names: Sequence[str],
+    request_id: str | None,
+    told: pa.Table | None = None,
 ) -> Json:
-    """Return the body of the answer."""
-    tensors = [_output(name, model, prediction_NK) for name in names]
+    """Return the body of the answer; `told` are the columns of a forecast."""
+    if told is None:
+        tensors = [_output(name, model, prediction_NK) for name in names]
+    else:
+        tensors = [_told(name, told.column(name)) for name in names]
     head: Json = {"model_name": ref.name, "model_version": ref.version}
     return {**head, **({} if request_id is None else {"id": request_id}), "outputs": tensors}
 
@@ -192,24 +228,44 @@ def _output(name: str, model: Model, prediction_NK: np.ndarray) -> Json:
     return {"name": name, "shape": list(array.shape), "datatype": datatype, "data": array.ravel().tolist()}
 
 
-def outputs(model: Model) -> list[Json]:
-    """Return the outputs of a model as metadata."""
+def _told(name: str, column: pa.ChunkedArray) -> Json:
+    data = column.to_pylist()
+    kind = column.type
+    datatype = "FP64" if pa.types.is_floating(kind) else "INT64" if pa.types.is_integer(kind) else "BYTES"
+    if datatype == "BYTES":
+        data = [value if isinstance(value, str) else _plain(value) for value in data]
+    return {"name": name, "shape": [len(data)], "datatype": datatype, "data": data}
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def outputs(model: Model, framing: Framing | None = None) -> list[Json]:
+    """Return the outputs of a model as metadata; a forecast names the series and time of each prediction."""
+    if framing is not None:
+        time = "INT64" if framing.clock.unit == "count" and not framing.clock.text else "BYTES"
+        kinds = {**dict.fromkeys(framing.series, "BYTES"), framing.time: time, "prediction": "FP64"}
+        return [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in kinds.items()]
     prediction = {"name": "prediction", "datatype": "BYTES" if model.classes else "FP64", "shape": [-1]}
     if not model.classes:
         return [prediction]
     return [prediction, {"name": "probability", "datatype": "FP64", "shape": [-1, len(model.classes)]}]
 
 
-def metadata(ref: ModelRef, model: Model) -> Json:
-    """Return what a client must know to ask this model."""
+def metadata(ref: ModelRef, model: Model, asks: Profile, framing: Framing | None = None) -> Json:
+    """Return what a client must know to ask this model; `asks` are the columns of a request."""
     label = model.profile.label
+    parameters: Json = {"task": label.task.value, "label": label.name, "classes": list(model.classes)}
+    if framing is not None:
+        parameters |= {"task": "forecast", "horizon": framing.past.horizon, "season": framing.past.season}
     return {
         "name": ref.name,
         "versions": [ref.version],
         "platform": "assay",
-        "inputs": [_input(column) for column in model.profile.used],
-        "outputs": outputs(model),
-        "parameters": {"task": label.task.value, "label": label.name, "classes": list(model.classes)},
+        "inputs": [_input(column) for column in asks.used],
+        "outputs": outputs(model, framing),
+        "parameters": parameters,
     }
 
 
@@ -217,22 +273,21 @@ def _input(column: ColumnProfile) -> Json:
     return {
         "name": column.name,
         "datatype": DATATYPE[column.kind],
-        "shape": [-1],
-        "parameters": {"kind": column.kind.value, "nullable": True},
+        "shape": [-1, -1, column.shape[1]] if column.kind is ColumnKind.SERIES else [-1],
+        "parameters": {"kind": column.kind.value, "nullable": column.kind not in CELL_AXES},
     }
 
 
-def config(ref: ModelRef, model: Model, max_rows: int) -> Json:
-    """Return the model's configuration in the form that Triton's clients read."""
-    entry = metadata(ref, model)
+def config(about: Json, max_rows: int) -> Json:
+    """Return the model's configuration in the form that Triton's clients read, from its metadata."""
     return {
-        "name": ref.name,
+        "name": about["name"],
         "platform": "assay",
         "backend": "assay",
-        "version_policy": {"specific": {"versions": [ref.version]}},
+        "version_policy": {"specific": {"versions": about["versions"]}},
         "max_batch_size": max_rows,
-        "input": [_triton(tensor) for tensor in entry["inputs"]],
-        "output": [_triton(tensor) for tensor in entry["outputs"]],
+        "input": [_triton(tensor) for tensor in about["inputs"]],
+        "output": [_triton(tensor) for tensor in about["outputs"]],
     }
 
 

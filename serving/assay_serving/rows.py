@@ -29,6 +29,8 @@ EXPECTED = {
     ColumnKind.CATEGORY: "text",
     ColumnKind.DATETIME: "dates as text (ISO 8601)",
     ColumnKind.TEXT: "text",
+    ColumnKind.SERIES: "series: lists of numbers, or of steps that are lists of channels",
+    ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
 LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
 
@@ -42,8 +44,21 @@ def to_array(name: str, values: Sequence[Any]) -> pa.Array | Fault:
     kinds = {_kind(value): position for position, value in reversed(list(enumerate(values))) if value is not None}
     if kinds.keys() <= {"number"}:  # whole and broken numbers beyond 2**53 do not mix in Arrow
         return _as_floats(name, values)
+    if kinds.keys() == {"list"}:
+        row = _odd_list(values)
+        return Fault(f"column '{name}'", f"found {described(values[row])} in row {row}, unlike the lists before it")
     parts = [f"{described(values[row])} in row {row}" for row in sorted(kinds.values())]
     return Fault(f"column '{name}'", f"found a mixture of {' and '.join(parts)}")
+
+
+def _odd_list(values: Sequence[Any]) -> int:
+    """Return the first row whose list does not go with those before it."""
+    for row in range(len(values)):
+        try:
+            pa.array(values[: row + 1])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return row
+    return 0
 
 
 def to_table(arrays: Arrays, profile: Profile, *, typed: bool = True) -> pa.Table:

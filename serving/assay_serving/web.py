@@ -13,6 +13,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic_core import to_json
 
 from assay.batch import Batch
+from assay.forecasting.framing import Framed
 from assay_serving import bodies, faults, invocations, open_inference, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Desk, Served
@@ -60,7 +61,7 @@ def _add_open_inference(app: FastAPI, desk: Desk) -> None:
     @app.get("/v2/models/{name}")
     async def metadata(name: str, version: str | None = None) -> Response:
         served = _find(desk, name, version)
-        return _json(open_inference.metadata(served.ref, served.model), served)
+        return _json(open_inference.metadata(served.ref, served.model, served.asks, served.framing), served)
 
     @app.post("/v2/models/{name}/versions/{version}/infer")
     @app.post("/v2/models/{name}/infer")
@@ -72,14 +73,15 @@ def _add_open_inference(app: FastAPI, desk: Desk) -> None:
             )
         body = await _body(request, desk)
 
-        def read() -> tuple[open_inference.InferRequest, list[str], Batch]:
+        def read() -> tuple[open_inference.InferRequest, list[str], Batch, Framed | None]:
             asked = open_inference.read(body)
-            names = open_inference.wished(asked, served.model)
-            return asked, names, served.model.batch(open_inference.to_table(asked, served.model))
+            names = open_inference.wished(asked, served.model, served.framing)
+            return asked, names, *served.rows(open_inference.to_table(asked, served.asks))
 
-        asked, names, batch = await _off_loop(read, len(body))
+        asked, names, batch, framed = await _off_loop(read, len(body))
         prediction_NK = await _predicted(desk, served, batch)
-        return _json(open_inference.answer(served.ref, served.model, prediction_NK, names, asked.id), served)
+        told = served.forecast(framed, prediction_NK)
+        return _json(open_inference.answer(served.ref, served.model, prediction_NK, names, asked.id, told), served)
 
 
 def _add_repository(app: FastAPI, desk: Desk) -> None:
@@ -87,7 +89,8 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
     @app.get("/v2/models/{name}/config")
     async def config(name: str, version: str | None = None) -> Response:
         served = _find(desk, name, version)
-        return _json(open_inference.config(served.ref, served.model, settings.MAX_ROWS), served)
+        about = open_inference.metadata(served.ref, served.model, served.asks, served.framing)
+        return _json(open_inference.config(about, settings.MAX_ROWS), served)
 
     @app.get("/v2/models/{name}/versions/{version}/stats")
     @app.get("/v2/models/{name}/stats")
@@ -116,9 +119,10 @@ def _add_mlflow(app: FastAPI, desk: Desk) -> None:
         served = desk.served
         reader = _reader(request.headers.get("content-type", ""))
         body = await _body(request, desk)
-        batch = await _off_loop(lambda: served.model.batch(reader(body, served.model.profile)), len(body))
+        batch, framed = await _off_loop(lambda: served.rows(reader(body, served.asks)), len(body))
         prediction_NK = await _predicted(desk, served, batch)
-        return _json(invocations.answer(served.model, prediction_NK), served)
+        told = served.forecast(framed, prediction_NK)
+        return _json(invocations.answer(served.model, prediction_NK, told), served)
 
     @app.get("/health")
     @app.get("/ping")

@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from assay.algorithms._muon import orthogonal
 from assay.algorithms._network import Silence, steps
 from assay.algorithms.dense import Dense
 from assay.batch import Batch, from_matrix
 from assay.errors import ArtifactFault
 from assay.parts import Files
+from assay.training.muon import orthogonal
 
 BRIEF = Dense.Params(num_epochs=2, width=8, num_blocks=1)
 

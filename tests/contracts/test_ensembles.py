@@ -66,7 +66,8 @@ def evidence(task: Task) -> Evidence:
 def ground(task: Task) -> Ground:
     """Return the rows that members are grown on; the same rows prove what they predict."""
     batches = {wants: tiny(task, wants, num_rows=NUM_ROWS) for wants in ("codes", "dense")}
-    recipe_of = {key: catalog.find(Shelf.ALGORITHMS, key).wants for key in catalog.keys(Shelf.ALGORITHMS)}
+    found = {key: catalog.find(Shelf.ALGORITHMS, key) for key in catalog.keys(Shelf.ALGORITHMS)}
+    recipe_of = {key: cls.wants for key, cls in found.items() if cls.wants in batches}
     num_features = {key: len(batches[recipe].features) for key, recipe in recipe_of.items()}
     split = catalog.make(Shelf.SPLITS, "shuffled")
     folds = Folds(split, evidence(task).fold_N[None], 3)

@@ -20,6 +20,7 @@ from assay.vocabulary import MISSING_CODE, ColumnKind, Shelf
 
 NUM_ROWS, NUM_LEVELS, NUM_TOWNS = 90, 4, 25
 NOT_A_TIME = np.iinfo(np.int64).min
+WIDE = tuple(f"wide {place}" for place in range(40))
 KEYS = catalog.keys(Shelf.STEPS)
 every_step = pytest.mark.parametrize("key", KEYS)
 
@@ -57,12 +58,28 @@ def raw() -> Batch:
         "town as text": (name_N[town_N], Column(ColumnKind.TEXT, view_of="town")),
         "sold": (time_N, Column(ColumnKind.DATETIME)),
         "said": (words[draw.integers(0, 4, NUM_ROWS)], Column(ColumnKind.TEXT)),
+        "wide": (draw.normal(size=(NUM_ROWS, 40)), Column(ColumnKind.NUMERIC, features=WIDE)),
+        "picture": (draw.integers(0, 256, (NUM_ROWS, 8, 6, 3), np.uint8), Column(ColumnKind.IMAGE)),
+        **series(draw),
     }
     for array, _ in kinds.values():
         array.setflags(write=False)
     columns = {name: array for name, (array, _) in kinds.items()}
     meaning = {name: column for name, (_, column) in kinds.items()}
     return Batch(columns, meaning, np.arange(NUM_ROWS), np.arange(NUM_ROWS) % 2, num_classes=2)
+
+
+def series(draw: np.random.Generator) -> dict[str, tuple[np.ndarray, Column]]:
+    """Return sound, its spectrogram, and short series of three channels; the ends of most rows are empty."""
+    sound_NTC = draw.normal(size=(NUM_ROWS, 1_200, 1)).astype(np.float32)
+    heard_NTC = draw.normal(size=(NUM_ROWS, 12, 6)).astype(np.float32)
+    walk_NTC = draw.normal(size=(NUM_ROWS, 9, 3)).astype(np.float32)
+    for x_NTC in (sound_NTC, heard_NTC, walk_NTC):
+        length_N = draw.integers(2, x_NTC.shape[1] + 1, NUM_ROWS)
+        x_NTC[np.arange(x_NTC.shape[1]) >= length_N[:, None]] = np.nan
+    bands = Column(ColumnKind.SERIES, features=tuple(f"mel band {band}" for band in range(6)))
+    walk = Column(ColumnKind.SERIES)
+    return {"sound": (sound_NTC, walk), "heard": (heard_NTC, bands), "walk": (walk_NTC, walk)}
 
 
 def learned(key: str) -> Json:
@@ -166,7 +183,8 @@ def test_other_columns_rows_and_label_pass_through(key: str) -> None:
 @every_step
 def test_every_column_has_as_many_features_as_it_says(key: str) -> None:
     found = applied(key)
-    for name, array in found.columns.items():
+    plain = {name: array for name, array in found.columns.items() if array.ndim <= 2}
+    for name, array in plain.items():
         assert array.shape[1:] == ((len(found.meaning[name].features),) if array.ndim == 2 else ())
     names = [feature.name for feature in found.features]
     assert len(names) == len(set(names))

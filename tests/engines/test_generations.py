@@ -164,10 +164,15 @@ def test_a_fold_that_is_told_twice_counts_once(tmp_path: Path) -> None:
     assert len(record.folds) == 1
 
 
-def test_no_trial_is_handed_out_when_the_time_is_spent(tmp_path: Path) -> None:
+def test_one_trial_is_fitted_when_the_time_is_spent_and_no_other(tmp_path: Path) -> None:
     generations = begin(Run(tmp_path), budget=Budget(total_s=1e-9))
+    first = generations.take()
+    assert first is not None
     assert generations.take() is None
     assert generations.done
+    assert not generations.overdue
+    fit(generations, first)
+    assert [record.ended for record in generations.finish()] == ["complete"]
 
 
 def stopped_clock(total_s: float) -> Budget:

@@ -61,7 +61,7 @@ class ResidualNet(nn.Module):
         super().__init__()
         self.shape = shape
         width = shape.first_width
-        self.stem = nn.Conv2d(shape.channels, width, 3, shape.stride, 1, bias=False)
+        self.stem = nn.Conv2d(shape.channels, width, 2 * shape.stride + 1, shape.stride, shape.stride, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
         blocks: list[nn.Module] = []
         num_in = width
@@ -72,7 +72,7 @@ class ResidualNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(2 * num_in, shape.num_outputs)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which stubs of torch leave out
 
     def forward(self, image: Tensor) -> Tensor:
         """Return output_NK for image_NHWC, numbers from 0 to 1."""

@@ -46,7 +46,7 @@ class Kernels:
                 for bias in range(num_biases):
                     count_n = np.count_nonzero(answer_nT > self.bias_KB[kernel, bias], axis=1)
                     found[start : start + size, kernel, bias] = count_n / answer_nT.shape[1]
-        return found.reshape(num_rows, -1)
+        return found.reshape(num_rows, self.num_features)
 
 
 class _Taps:
@@ -62,7 +62,7 @@ class _Taps:
         """Return what a kernel says at each step; every second one leaves out steps that lack a neighbour."""
         self._shift(int(kernels.dilation_K[kernel]))
         one, two, three = (self.tap_SCnT[tap] for tap in HIGH[kernels.high_K[kernel]])
-        answer_nT = np.zeros(self.x_CnT.shape[1:], np.float32)
+        answer_nT: np.ndarray = np.zeros_like(self.x_CnT[0])
         for channel in np.flatnonzero(kernels.channel_KC[kernel]):
             answer_nT += 3 * (one[channel] + two[channel] + three[channel]) - self.all_CnT[channel]
         edge = self.dilation * (TAPS // 2)
@@ -108,3 +108,28 @@ def drawn(x_NTC: np.ndarray, num_features: int, seed: int) -> Kernels:
 def _dilations(num_steps: int, most: int) -> np.ndarray:
     widest = np.log2(max(1.0, (num_steps - 1) / (TAPS - 1)))
     return np.unique((2 ** np.linspace(0, widest, min(most, 32))).astype(np.int64))
+
+
+def stretched(x_NTC: np.ndarray, length_N: np.ndarray, num_steps: int) -> np.ndarray:
+    """Return x_NTC float32 of `num_steps` steps, each series to its own end: a mean of the steps around each place.
+
+    Example:
+        >>> stretched(np.array([[[0.0], [4.0], [np.nan]]]), np.array([2]), 3)[0, :, 0].tolist()
+        [0.0, 2.0, 4.0]
+    """
+    found = np.zeros((len(x_NTC), num_steps, x_NTC.shape[2]), np.float32)
+    for row, length in enumerate(np.maximum(length_N, 1)):
+        total_TC = np.zeros((length + 1, x_NTC.shape[2]))  # of the steps before each
+        np.cumsum(np.nan_to_num(x_NTC[row, :length]), axis=0, dtype=np.float64, out=total_TC[1:])
+        place_G = np.linspace(0, length - 1, num_steps) + 0.5
+        half = max(1.0, (length - 1) / (num_steps - 1)) / 2
+        low_G, high_G = np.maximum(place_G - half, 0), np.minimum(place_G + half, length)
+        found[row] = (_up_to(total_TC, high_G) - _up_to(total_TC, low_G)) / (high_G - low_G)[:, None]
+    return found
+
+
+def _up_to(total_TC: np.ndarray, place_G: np.ndarray) -> np.ndarray:
+    """Return the sums up to places that may lie inside a step."""
+    left_G = np.minimum(place_G.astype(np.int64), len(total_TC) - 2)
+    share_G1 = (place_G - left_G)[:, None]
+    return np.asarray(total_TC[left_G] * (1 - share_G1) + total_TC[left_G + 1] * share_G1)

@@ -42,6 +42,8 @@ class Terms:
         count_NB = hashed(settings, texts)
         rows_B = np.bincount(count_NB.indices, minlength=count_NB.shape[1])
         term_T = np.flatnonzero(rows_B >= settings.min_rows).astype(np.int32)
+        if not len(term_T):  # solvers refuse to solve for nothing
+            term_T = np.zeros(1, np.int32)
         idf_T = (np.log((1 + len(texts)) / (1 + rows_B[term_T])) + 1).astype(np.float32)
         known = cls(settings, term_T, idf_T)
         return known, known.weighted(count_NB)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, nll_loss
 
-from assay.algorithms._muon import Muon
 from assay.algorithms._network import PREDICT_ROWS, Network
+from assay.training.muon import Muon
 
 Rows = tuple[Tensor, Tensor, Tensor]  # features, class or standardised label, weight
 MUON = 5.0  # how many times AdamW's rate the matrices get

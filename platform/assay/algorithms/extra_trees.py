@@ -22,9 +22,10 @@ class ExtraTrees(Forest):
         (40, 1)
     """
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     cost = 0.9
     portfolio = ({}, {"max_features": 0.5, "min_samples_leaf": 1}, {"min_samples_leaf": 5})
+    forecasts = ({"max_features": "sqrt", "min_samples_leaf": 1}, {"max_features": "sqrt", "min_samples_leaf": 20})
     makes = ("ExtraTreesClassifier", "ExtraTreesRegressor")
     trusted = (
         TREE,

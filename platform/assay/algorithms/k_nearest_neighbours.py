@@ -37,7 +37,7 @@ class KNearestNeighbours(SklearnAlgorithm):
         weights: Literal["uniform", "distance"] = Field("distance", description="whether nearer rows count more")
         metric: Literal["euclidean", "manhattan"] = Field("euclidean", description="distance between two rows")
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     row_cap: ClassVar[int] = 20_000
     strong = False
     cost = 0.09
@@ -46,6 +46,7 @@ class KNearestNeighbours(SklearnAlgorithm):
         "weights": Choice(("uniform", "distance")),
     }
     portfolio = ({}, {"num_neighbours": 60}, {"num_neighbours": 7})
+    forecasts = ({"num_neighbours": 200, "weights": "uniform"},)
     makes = ("KNeighborsClassifier", "KNeighborsRegressor")
     trusted = (
         "sklearn.neighbors._classification.KNeighborsClassifier",

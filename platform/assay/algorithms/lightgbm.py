@@ -81,6 +81,7 @@ class LightGBM(Boosted):
         {"min_child_samples": 20, "feature_fraction": 0.8, "bagging_fraction": 1.0},
         {"learning_rate": 0.03, "num_leaves": 6, "feature_fraction": 0.4, "min_child_samples": 20, "lambda_l2": 10.0},
     )
+    forecasts = ({"extra_trees": True, "num_trees": 300}, {"num_leaves": 4})
     cost = 0.9
     libraries = ("lightgbm",)
 

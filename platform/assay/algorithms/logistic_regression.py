@@ -32,7 +32,7 @@ class LogisticRegression(SklearnAlgorithm):
         C: float = Field(1.0, gt=0, le=1e9, description="inverse strength of the penalty; smaller is smoother")
         max_iter: int = Field(200, ge=1, le=100_000, description="rounds of the solver at most")
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     tasks = CLASSIFICATION
     cost = 0.02
     space = {"C": LogUniform(1e-3, 1e2)}

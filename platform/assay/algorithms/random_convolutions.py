@@ -31,6 +31,10 @@ TYPES = {
     "seen": ("int64", 1),
 }
 
+HEAD_S = 2.5  # of a ridge regression on 2,016 shares, once there are as many rows
+LEAST_STEPS = 48  # to which short series are stretched, so that the widest kernels still find room
+USUAL_SHARE = 0.9  # of the series are not longer than the steps that are read
+
 
 class RandomConvolutions(Algorithm):
     """Shares of the time that random dilated kernels are above a bias, read by a ridge regression.
@@ -61,7 +65,7 @@ class RandomConvolutions(Algorithm):
     kinds: ClassVar[frozenset[str]] = frozenset({"series"})
     wants = "raw"
     row_cap: ClassVar[int] = 20_000
-    cost = 5.0
+    cost = 8.0
     space = {"num_features": Choice((1_008, 2_016, 4_032)), "max_steps": Choice((32, 64, 128, 256))}
     portfolio = ({}, {"num_features": 4_032})
 
@@ -69,14 +73,14 @@ class RandomConvolutions(Algorithm):
     def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
         """Return seconds: each share looks at every step once, and rows or shares are decomposed."""
         rows = min(num_rows, cls.row_cap) / COST_ROWS
-        side = min(min(num_rows, cls.row_cap), 2_016) / 2_016
-        return cls.cost * rows * (0.6 + 0.4 * min(num_features / COST_FEATURES, 128)) * 0.5 + 2.5 * side**3
+        growth = 0.9 + 0.1 * min(num_features / COST_FEATURES, 20)  # longer series are made shorter
+        return (cls.cost - HEAD_S) * rows * growth + HEAD_S * min(min(num_rows, cls.row_cap) / 2_016, 1.0) ** 3
 
     def fit(self, batch: Batch, seed: int, threads: int = 1) -> FittedConvolutions:
         """Learn from every series of `batch`."""
         x_NTC = batch.only(ColumnKind.SERIES)
         length_N = _lengths(x_NTC)
-        num_steps = int(np.clip(np.median(length_N), _kernels.TAPS, self.params.max_steps))
+        num_steps = min(self.params.max_steps, max(LEAST_STEPS, int(np.quantile(length_N, USUAL_SHARE))))
         gain_C = _gains(x_NTC)
         even_NTC = _even(x_NTC, num_steps, gain_C)
         kernels = _kernels.drawn(even_NTC, self.params.num_features, seed)
@@ -201,4 +205,5 @@ def _gains(x_NTC: np.ndarray) -> np.ndarray:
 
 def _even(x_NTC: np.ndarray, num_steps: int, gain_C: np.ndarray) -> np.ndarray:
     """Return the series stretched to one length, float32."""
-    return _kernels.stretched(x_NTC, num_steps) * gain_C
+    found: np.ndarray = _kernels.stretched(x_NTC, _lengths(x_NTC), num_steps) * gain_C
+    return found

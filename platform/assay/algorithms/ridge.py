@@ -35,6 +35,7 @@ class Ridge(SklearnAlgorithm):
     cost = 0.01
     space = {"alpha": LogUniform(1e-3, 1e4)}
     portfolio = ({}, {"alpha": 30.0})
+    forecasts = ({"alpha": 1000.0}, {"alpha": 300.0})
     makes = ("Ridge",)
     trusted = ("sklearn.linear_model._ridge.Ridge",)
 

@@ -13,7 +13,7 @@ from assay.algorithms._inner import inner_rows
 from assay.algorithms._texts import numbers_beside, texts_of
 from assay.algorithms._tokens import Vocabulary
 from assay.batch import Batch
-from assay.parts import COST_ROWS, Algorithm, Files
+from assay.parts import Algorithm, Files
 from assay.spec.spaces import Choice, LogUniform, Uniform
 from assay.spec.strict import Strict
 from assay.training.job import Job, Plan, Rows, Trained
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
     from assay.algorithms._rnn import Shape
 
-USUAL_EPOCHS = 6, 40  # more passes over few rows, fewer over many
-USUAL_BATCH = 16, 64
+USUAL_STEPS = {"series": 600, "text": 200}  # of words, much is known by heart after a few passes
+USUAL_EPOCHS = {"series": (6, 40), "text": (4, 40)}  # more passes over few rows, fewer over many
+USUAL_BATCH = 16, 128
+USUAL_WIDTH = {"series": 64, "text": 32}
+TEXT_SHARE = 0.65  # of the seconds that a series takes
+COST_READ = 70_000  # rows of all passes that `cost` is for
 
 
 class Rnn(Network):
@@ -49,29 +53,34 @@ class Rnn(Network):
         """Settings of the network and its training."""
 
         cell: Literal["gru", "lstm"] = Field("gru", description="recurrent unit")
-        width: int = Field(64, ge=1, le=2_048, description="units of the recurrent layer in each direction")
+        width: int | None = Field(
+            None, ge=1, le=2_048, description="units of the layer in each direction; null: 64 for series, 32 for texts"
+        )
         num_layers: int = Field(1, ge=1, le=8, description="recurrent layers")
         two_ways: bool = Field(True, description="whether sequences are read backwards too")
         embedding: int = Field(64, ge=1, le=2_048, description="numbers that a word becomes")
-        min_rows: int = Field(2, ge=1, le=1_000_000, description="training texts that a word must be in to be known")
+        min_rows: int = Field(1, ge=1, le=1_000_000, description="training texts that a word must be in to be known")
         max_words: int = Field(50_000, ge=1, le=5_000_000, description="words known, the most frequent ones")
         num_buckets: int = Field(256, ge=1, le=1_000_000, description="buckets of the words that are not known")
         max_steps: int = Field(
             256, ge=1, le=100_000, description="words read of a text; steps of a series, of which longer ones join some"
         )
         dropout: float = Field(0.5, ge=0, lt=0.95, description="share of units silenced in training")
-        word_dropout: float = Field(0.1, ge=0, lt=0.95, description="share of words or steps left out in training")
-        learning_rate: float = Field(4e-3, gt=0, le=1, description="highest rate of AdamW, one cycle")
+        word_dropout: float = Field(0.3, ge=0, lt=0.95, description="share of words or steps left out in training")
+        learning_rate: float = Field(6e-3, gt=0, le=1, description="highest rate of AdamW, one cycle")
         weight_decay: float = Field(0.05, ge=0, le=10, description="pull of the weights to 0")
-        label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the label given to all classes alike")
+        label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of the label given to all classes alike")
         batch_size: int | None = Field(
-            None, ge=1, le=65_536, description="rows of one step; null: a sixteenth of them, within 16 to 64"
+            None, ge=1, le=65_536, description="rows of one step; null: a sixteenth of them, within 16 to 128"
         )
-        num_steps: int = Field(
-            600, ge=1, le=1_000_000, description="steps of all passes, about, where `num_epochs` is null"
+        num_steps: int | None = Field(
+            None,
+            ge=1,
+            le=1_000_000,
+            description="steps of all passes, about, where `num_epochs` is null; null: 600 for series, 200 for texts",
         )
         num_epochs: int | None = Field(
-            None, ge=1, le=10_000, description="passes over the rows at most; null: `num_steps`, within 6 to 40 passes"
+            None, ge=1, le=10_000, description="passes over the rows at most; null: `num_steps`, within 4 to 40 passes"
         )
         patience: int = Field(
             0, ge=0, le=10_000, description="passes without gain on the inner slice before it stops; 0 takes all passes"
@@ -81,20 +90,23 @@ class Rnn(Network):
         precision: Literal["float32", "bfloat16"] = Field("float32", description="numbers of the forward pass")
 
     kinds = frozenset({"text", "series"})
-    cost = 35.0
+    cost = 45.0
     space = {
         "cell": Choice(("gru", "lstm")),
-        "width": Choice((32, 64, 96)),
         "embedding": Choice((32, 64, 128)),
         "dropout": Uniform(0.1, 0.6),
-        "word_dropout": Uniform(0.0, 0.3),
+        "word_dropout": Uniform(0.0, 0.4),
         "learning_rate": LogUniform(1e-3, 1e-2),
     }
 
     @classmethod
     def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
         """Return seconds, for sequences of some 25 steps; how long they are is not known beforehand."""
-        return cls.cost * max(num_rows, 64) / COST_ROWS * (1 + 0.001 * num_classes)
+        reads = "text" if num_features <= 1 else "series"
+        usual = USUAL_STEPS[reads] // max(1, num_rows // _usual_batch(num_rows))
+        num_read = max(num_rows, 64) * int(np.clip(usual, *USUAL_EPOCHS[reads]))
+        share = TEXT_SHARE if reads == "text" else 1.0
+        return cls.cost * share * num_read / COST_READ * (1 + 0.001 * num_classes)
 
     def job(self, batch: Batch, seed: int) -> Job:
         """Return what to train on the rows of a batch."""
@@ -110,7 +122,7 @@ class Rnn(Network):
             shape,
             tuple(name for name in rows if name not in ("y", "weight")),
             {name: array[~inner_N] for name, array in rows.items()},
-            self._plan(int((~inner_N).sum())),
+            self._plan(int((~inner_N).sum()), shape.reads),
             seed,
             {name: array[inner_N] for name, array in rows.items()} if inner_N.any() else None,
             prepare=trimmed_tokens if shape.reads == "text" else trimmed_series,
@@ -156,7 +168,7 @@ class Rnn(Network):
             "num_outputs": max(batch.num_classes, 1),
             "label_mean": 0.0 if batch.num_classes else float(y_N.mean()),
             "label_scale": 0.0 if batch.num_classes else float(y_N.std()) or 1.0,
-            **params.model_dump(include={"cell", "width", "num_layers", "two_ways", "dropout", "word_dropout"}),
+            **params.model_dump(include={"cell", "num_layers", "two_ways", "dropout", "word_dropout"}),
         }
         start: dict[str, np.ndarray] = {}
         if batch.num_classes:
@@ -180,14 +192,15 @@ class Rnn(Network):
                 **{"num_buckets": params.num_buckets, "num_channels": params.embedding},
                 **{"num_steps": params.max_steps, "num_joined": 1},
             }
-        return Shape.model_validate({**common, **read}), start
+        width = params.width or USUAL_WIDTH[str(read["reads"])]
+        return Shape.model_validate({**common, **read, "width": width}), start
 
-    def _plan(self, num_rows: int) -> Plan:
+    def _plan(self, num_rows: int, reads: str) -> Plan:
         params = self.params
-        batch_size = params.batch_size or int(np.clip(num_rows // 16, *USUAL_BATCH))
-        usual = params.num_steps // max(1, num_rows // batch_size)
+        batch_size = params.batch_size or _usual_batch(num_rows)
+        usual = (params.num_steps or USUAL_STEPS[reads]) // max(1, num_rows // batch_size)
         return Plan(
-            params.num_epochs or int(np.clip(usual, *USUAL_EPOCHS)),
+            params.num_epochs or int(np.clip(usual, *USUAL_EPOCHS[reads])),
             batch_size,
             params.learning_rate,
             params.weight_decay,
@@ -233,6 +246,10 @@ def sequences(shape: Shape, batch: Batch) -> Rows:
         x_NTC = np.asarray(batch.only(ColumnKind.SERIES), np.float32)
         rows = {"sequence": x_NTC}
     return {**rows, "beside": numbers_beside(batch)} if shape.num_numbers else rows
+
+
+def _usual_batch(num_rows: int) -> int:
+    return int(np.clip(num_rows // 16, *USUAL_BATCH))
 
 
 def _moments(x_NTC: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

@@ -42,12 +42,13 @@ class SupportVectorMachine(SklearnAlgorithm):
         )
         epsilon: float = Field(0.1, ge=0, le=10, description="regression: error that is free, in standard deviations")
 
-    kinds = frozenset({"tabular", "image"})
+    kinds = frozenset({"tabular", "image", "series"})
     row_cap: ClassVar[int] = 10_000  # the kernel has rows x rows entries
     strong = False
     cost = 2.0
     space = {"C": LogUniform(1e-1, 1e2), "gamma": Choice(("scale", "auto")), "epsilon": LogUniform(1e-2, 0.5)}
     portfolio = ({}, {"C": 0.5}, {"C": 20.0})
+    forecasts = ({"C": 0.1}, {"C": 0.03, "epsilon": 0.3})
     makes = ("CalibratedClassifierCV", "SVC", "TransformedTargetRegressor")
     trusted = (
         "sklearn.svm._classes.SVC",

@@ -25,6 +25,7 @@ class TextLinear(Algorithm):
     "Baselines and bigrams: simple, good sentiment and topic classification".
 
     Example:
+        >>> import numpy as np
         >>> from assay.batch import Column
         >>> from assay.vocabulary import ColumnKind
         >>> texts = np.array(["a good film", "a bad film", "good", "so bad"] * 5, dtype=object)
@@ -50,7 +51,7 @@ class TextLinear(Algorithm):
 
     kinds = frozenset({"text"})
     wants = "raw"
-    cost = 2.0
+    cost = 2.6
     libraries = ("sklearn.linear_model", "sklearn.feature_extraction.text")
     space = {
         "max_words": Choice((1, 2, 3)),

@@ -23,6 +23,7 @@ class TextNaiveBayes(Algorithm):
     texts are not read. Source: Rennie et al. 2003, "Tackling the poor assumptions of naive Bayes text classifiers".
 
     Example:
+        >>> import numpy as np
         >>> from assay.batch import Column
         >>> from assay.vocabulary import ColumnKind
         >>> texts = np.array(["a good film", "a bad film", "good", "so bad"] * 5, dtype=object)
@@ -48,7 +49,7 @@ class TextNaiveBayes(Algorithm):
     tasks = CLASSIFICATION
     kinds = frozenset({"text"})
     wants = "raw"
-    cost = 1.5
+    cost = 2.2
     libraries = ("sklearn.naive_bayes", "sklearn.feature_extraction.text")
     space = {
         "max_words": Choice((1, 2, 3)),

@@ -8,12 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay import catalog
-from assay.engines.cluster import prepare_data_context
-from assay.engines.loading import source_key
+from assay.engines.loading import opened
 from assay.errors import AssayError, ClusterFault
 from assay.store import artifact
-from assay.vocabulary import Shelf
 
 BATCH_ROWS = 8_192
 
@@ -41,8 +38,7 @@ def predictions(
     from ray.data import ActorPoolStrategy
     from ray.exceptions import RayError
 
-    prepare_data_context()
-    dataset = catalog.make(Shelf.SOURCES, source_key(paths, declared)).read(paths)
+    dataset, _ = opened(paths, declared)
     known = set(dataset.columns() or [])
     dataset = dataset.select_columns([name for name in columns if name in known] or list(known)[:1])
     pool: Any = ActorPoolStrategy(min_size=1, max_size=num_actors)  # one file has one block, and needs one actor

@@ -50,7 +50,7 @@ class Folds:
     @property
     def judged_N(self) -> np.ndarray:
         """A mask of the rows that are held out by some fit."""
-        mask_N: np.ndarray = (self.fold_RN > NO_FOLD).any(axis=0)
+        mask_N: np.ndarray = np.asarray((self.fold_RN > NO_FOLD).any(axis=0))
         return mask_N
 
     def joined(self, prediction_by_fold: list[np.ndarray]) -> np.ndarray:

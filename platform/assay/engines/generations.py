@@ -148,14 +148,18 @@ class Generations:
 
     @property
     def out_of_time(self) -> bool:
-        """Whether no further trial may begin: the cheapest would not end, or the last few were all too long."""
-        least_s = self.plan.num_folds * self.costs.least_s if self.handed_out else 0.0
-        return self.left_s <= least_s or self.skips_in_a_row >= MAX_SKIPS_IN_A_ROW
+        """Whether no further trial may begin: the cheapest would not end, or the last few were all too long.
+
+        One trial is always fitted, however late: a model after its time beats none.
+        """
+        if not self.handed_out and not self.completed:
+            return False
+        return self.left_s <= self.plan.num_folds * self.costs.least_s or self.skips_in_a_row >= MAX_SKIPS_IN_A_ROW
 
     @property
     def overdue(self) -> bool:
-        """Whether the trials that still run must be cut."""
-        return self.left_s + self._late_s <= -GRACE_S
+        """Whether the trials that still run must be cut; never before one is complete."""
+        return self.completed and self.left_s + self._late_s <= -GRACE_S
 
     @property
     def _late_s(self) -> float:

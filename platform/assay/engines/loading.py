@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.engines.cluster import prepare_data_context
+from assay.engines.pictures import SHOWN_ROWS, Pictures, pictures_of
 from assay.errors import AssayError, DataFault
 from assay.parts import Source
 from assay.profile import ColumnSummary
@@ -49,15 +50,47 @@ def source_for(paths: Sequence[str], declared: str | None, broken: str = "error"
     return made
 
 
-def load(paths: Sequence[str], declared: str | None, broken: str = "error") -> pa.Table:
-    """Read all rows of files through Ray Data, in file and row order.
+def opened(paths: Sequence[str], declared: str | None, broken: str = "error") -> tuple[Any, Pictures]:
+    """Return a lazy Ray Dataset of all rows of files, in file and row order, and which columns hold images.
 
     Raises:
         DataFault: naming the file that is missing, empty, broken or of another shape.
     """
     prepare_data_context()
-    dataset = source_for(paths, declared, broken).read(paths)
-    return collect(dataset, ", ".join(paths))
+    source, pictures = source_for(paths, declared, broken), _pictures(paths, declared, broken)
+    return pictures.read(source.read(paths)), pictures
+
+
+def load(paths: Sequence[str], declared: str | None) -> pa.Table:
+    """Read all rows of files through Ray Data, in file and row order.
+
+    Raises:
+        DataFault: naming the file that is missing, empty, broken or of another shape.
+    """
+    return load_whole(paths, declared, "error")[0]
+
+
+def load_whole(paths: Sequence[str], declared: str | None, broken: str) -> tuple[pa.Table, int]:
+    """Read all rows of files, and tell how many were skipped for their broken images.
+
+    Raises:
+        DataFault: naming the file that is missing, empty, broken or of another shape.
+    """
+    dataset, pictures = opened(paths, declared, broken)
+    return pictures.whole(collect(dataset, ", ".join(paths)))
+
+
+def peek(paths: Sequence[str], declared: str | None, broken: str, num_rows: int) -> pa.Table:
+    """Return about the first rows without starting Ray."""
+    head, pictures = source_for(paths, declared, broken).peek(paths, num_rows), _pictures(paths, declared, broken)
+    return pictures.whole(pictures.block(head))[0]
+
+
+def _pictures(paths: Sequence[str], declared: str | None, broken: str) -> Pictures:
+    key = source_key(paths, declared)
+    if key not in ("delimited", "parquet"):
+        return Pictures(encoded=("image",) if key == "images" else (), broken=broken)
+    return pictures_of(source_for(paths, declared).peek(paths, SHOWN_ROWS), paths, broken)
 
 
 def collect(dataset: Any, name: str) -> pa.Table:

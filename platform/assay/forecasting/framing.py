@@ -15,6 +15,7 @@ import pyarrow as pa
 from assay.errors import DataFault, Fault, raise_all
 from assay.forecasting.clock import Clock
 from assay.forecasting.features import Past
+from assay.forecasting.repair import repaired
 from assay.forecasting.series import MAX_TOLD, Series, check_columns, series_codes, split
 from assay.spec import ForecastSpec
 
@@ -63,6 +64,9 @@ class Framing:
     clock: Clock
     scales: Mapping[str, float]
     scaled: bool = True
+    gaps: str = "error"
+    twice: str = "error"
+    short: str = "error"
 
     @classmethod
     def learn(cls, table: pa.Table, spec: ForecastSpec, label: str, time: str, *, scaled: bool) -> Framing:
@@ -77,11 +81,16 @@ class Framing:
         season = spec.season or clock.season
         year = clock.year // season * season if clock.year > 2 * season else 0
         past = Past(spec.horizon, season, max(2 * season, MIN_LEVEL), year)
-        made = cls(label, time, tuple(spec.series), tuple(spec.known), past, clock, {}, scaled)
-        scales = {one.name: naive_error(one.y_T[: one.known], season) for one in made.split(table)}
+        repairs = (spec.gaps, spec.twice, spec.short)
+        made = cls(label, time, tuple(spec.series), tuple(spec.known), past, clock, {}, scaled, *repairs)
+        scales = {one.name: naive_error(one.y_T[: one.known], season) for one in made.split(made.repaired(table)[0])}
         usual = float(np.nanmean(list(scales.values()))) if not all(map(np.isnan, scales.values())) else 1.0
         told = {name: scale if scale > 0 else usual or 1.0 for name, scale in scales.items()}
         return replace(made, scales=told)
+
+    def repaired(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        """Return rows with gaps and doubles made good, and the row that each is made of; see `repair.repaired`."""
+        return repaired(table, self.series, self.time, self.label, self.clock, gaps=self.gaps, twice=self.twice)
 
     def split(self, table: pa.Table) -> list[Series]:
         """Return the series of a table, checked; see `series.split`."""
@@ -91,9 +100,13 @@ class Framing:
         """Return a row for every origin and step whose target is known.
 
         Raises:
-            DataFault: no series is long enough.
+            DataFault: a series is too short, unless those are skipped; no series is long enough.
         """
+        table, _ = self.repaired(table)
         series = self.split(table)
+        if self.short == "error":
+            short = [one for one in series if one.known <= self.past.fewest]
+            raise_all(DataFault, [fault for one in short[:MAX_TOLD] for fault in self._too_short(one).faults])
         num_rows = sum(max(0, one.known - self.past.fewest) for one in series) * self.past.horizon
         every = -(-num_rows // MOST_ROWS) or 1
 
@@ -114,9 +127,14 @@ class Framing:
         The first origin is the last row before the mask; after each window its true values are known.
 
         Raises:
-            DataFault: a series has too few values before the mask, or rows outside of it after its first.
+            DataFault: a series has too few values before the mask, unless those are skipped, or rows outside of it
+                after its first; or no series is left.
         """
-        series, faults = self.split(table), []
+        table, source_N = self.repaired(table)
+        first_N = first_N[source_N]
+        series, faults = self.split(table), list[Fault]()
+        if self.short == "skip":
+            series = [one for one in series if _begin(one, first_N) >= self.past.fewest] or series[:1]
         for one in series:
             begins = _begin(one, first_N)
             if begins < one.known and not first_N[one.row_T[begins : one.known]].all():
@@ -142,7 +160,10 @@ class Framing:
                 known in advance must be told.
         """
         check_columns(table, self.known)
-        series, faults = self.split(table), []
+        table, _ = self.repaired(table)
+        series, faults = self.split(table), list[Fault]()
+        if self.short == "skip":
+            series = [one for one in series if one.known >= self.past.fewest] or series[:1]
         for one in series:
             to_come = len(one.y_T) - one.known
             if one.known < self.past.fewest:
@@ -163,10 +184,7 @@ class Framing:
 
     def answer(self, framed: Framed, number_N: np.ndarray) -> pa.Table:
         """Return the columns that name a series, its time, and `prediction` in units of the label."""
-        columns: dict[str, Any] = {}
-        names = np.array(framed.names, dtype=object)[framed.series_N]
-        if self.series:
-            columns[" / ".join(self.series)] = pa.array(names, pa.string())
+        columns: dict[str, Any] = {name: framed.table.column(name) for name in self.series}
         columns[self.time] = self.clock.column(framed.origin_N + framed.step_N)
         columns["prediction"] = pa.array(framed.natural(number_N))
         return pa.table(columns)
@@ -191,9 +209,12 @@ class Framing:
 
     def _too_short(self, one: Series, length: int | None = None) -> DataFault:
         length = one.known if length is None else length
-        found = f"has {length:,} values before its first forecast, a horizon of {self.past.horizon} after two seasons "
-        found += f"and a level needs {self.past.fewest}"
-        return DataFault(Fault(self._place(one), found, "give a longer history, or a smaller `season`"))
+        first = self.clock.column(np.array([one.first]))[0].as_py()
+        found = (
+            f"has {length:,} values from {first} on before its first forecast, more than {self.past.fewest} are needed"
+        )
+        fix = "give a longer history or a smaller `season`, or leave such series out: `forecast: {short: skip}`"
+        return DataFault(Fault(self._place(one), found, fix))
 
     def _scale(self, one: Series) -> float:
         known = self.scales.get(one.name)
@@ -231,7 +252,9 @@ class Framing:
         columns = {name: pa.array(np.concatenate([part[0][name] for part in parts])) for name in parts[0][0]}
         told = [np.concatenate([part[1][number] for part in parts]) for number in range(7)]
         made = self._beside(table, columns, told[5], told[6], [one.row_T[0] for one in series])
-        return Framed(made, *told, names=tuple(one.name for one in series))
+        origin_N, step_N, level_N, unit_N, scale_N, row_N, series_N = told
+        names = tuple(one.name for one in series)
+        return Framed(made, origin_N, step_N, level_N, unit_N, scale_N, row_N, series_N, names)
 
     @staticmethod
     def _exact(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

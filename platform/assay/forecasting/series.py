@@ -117,7 +117,8 @@ def _faults(
             Fault(
                 place,
                 f"has {when} twice (rows {row_T[at]} and {row_T[at + 1]})",
-                "keep one row for each time, or name the columns that tell series apart: `forecast: {series: […]}`",
+                "name the columns that tell series apart: `forecast: {series: […]}`, or have such rows joined: "
+                "`forecast: {twice: sum}`, `mean` or `last`",
             )
         )
     if (gap_n > 1).any():
@@ -128,16 +129,17 @@ def _faults(
                 place,
                 f"lacks {int((gap_n[gap_n > 1] - 1).sum()):,} times at steps of {clock.said} (first: between {before} "
                 f"in row {row_T[at]} and {after} in row {row_T[at + 1]})",
-                "add the rows, with 0 or the value that was meant",
+                "add the rows, or have them filled in: `forecast: {gaps: zero}` or `last`",
             )
         )
     hole_n = np.flatnonzero(np.isnan(y_T[:known]))
     if len(hole_n):
+        when = clock.column(index_T[hole_n[:1]])[0].as_py()
         found.append(
             Fault(
                 place,
-                f"has no value in {len(hole_n):,} rows before its last value (first: row {row_T[hole_n[0]]})",
-                "fill them in",
+                f"has no value in {len(hole_n):,} rows before its last value (first: {when} in row {row_T[hole_n[0]]})",
+                "fill them in, or have them filled in: `forecast: {gaps: zero}` or `last`",
             )
         )
     return found

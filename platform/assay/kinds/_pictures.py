@@ -22,7 +22,11 @@ LOADING = (OSError, ValueError, SyntaxError, EOFError, binascii.Error)
 
 
 class NotAnImage(ValueError):
-    """What a cell holds is no image; the text says why."""
+    """What a cell holds is no image; the text says why, `place` which cell of a column it is, where that is known."""
+
+    def __init__(self, text: str, place: int = 0) -> None:
+        super().__init__(text)
+        self.place = place
 
 
 def is_encoded(kind: pa.DataType) -> bool:
@@ -78,13 +82,25 @@ def decoded(value: Any, shape: tuple[int, int, int]) -> np.ndarray:
 
 def from_numbers(pixel_HWC: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Return pixels 0 to 255 as uint8 of the shape that is asked for."""
-    whole_HWC = np.rint(np.clip(pixel_HWC, 0, 255)).astype(np.uint8)
+    whole_HWC: np.ndarray = whole(pixel_HWC[None])[0]
     if whole_HWC.shape == shape:
         return whole_HWC
     if whole_HWC.shape[2] not in (GREY, COLOUR, 4):
         raise NotAnImage(f"{whole_HWC.shape[2]} channels, expected 1 or 3")
     image = _from_array(whole_HWC[:, :, 0] if whole_HWC.shape[2] == GREY else whole_HWC)
     return fitted(image.convert("L" if shape[2] == GREY else "RGB"), shape)
+
+
+def whole(pixels: np.ndarray) -> np.ndarray:
+    """Return numbers as whole ones from 0 to 255.
+
+    Raises:
+        NotAnImage: one is not finite.
+    """
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise NotAnImage("values that are not finite", int(np.argwhere(~np.isfinite(pixels))[0, 0]))
+    found: np.ndarray = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+    return found
 
 
 def fitted(image: Any, shape: tuple[int, int, int]) -> np.ndarray:
@@ -111,7 +127,7 @@ def pixels(column: pa.Array) -> list[np.ndarray] | np.ndarray:
         try:
             found.append(with_channels(to_array(column.slice(place, 1)), num_lists + 1)[0])
         except ValueError as error:
-            raise NotAnImage(f"{error} in row {place}") from None
+            raise NotAnImage(str(error), place) from None
     return found
 
 

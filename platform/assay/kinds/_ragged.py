@@ -1,8 +1,10 @@
-"""Series of many lengths in one Arrow column: nested lists in, padded arrays out, and what is wrong with them by row."""
+"""Series of many lengths in one Arrow column: nested lists in, padded arrays out, what is wrong with them by row."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from assay.kinds import _tensors
 
 MIN_STEPS = 2  # fewer say nothing about time
 DROP = "drop these rows"
+LISTS = pa.large_list(pa.large_list(pa.float64()))
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Ragged:
     def step_S(self) -> np.ndarray:
         """The place of each step in its series."""
         start_N = np.cumsum(self.length_N) - self.length_N
-        return np.arange(len(self.value_SC)) - np.repeat(start_N, self.length_N)
+        return np.asarray(np.arange(len(self.value_SC)) - np.repeat(start_N, self.length_N))
 
     def ends(self) -> np.ndarray:
         """Return end_N: the steps of each series up to the last that holds a value; the rest is padding."""
@@ -45,6 +48,10 @@ class Ragged:
         mask_N = np.zeros(len(self.length_N), bool)
         mask_N[self.row_S[np.isinf(self.value_SC).any(axis=1)]] = True
         return mask_N
+
+    def broken(self) -> np.ndarray:
+        """Return a mask of the series that nothing can be learned from: too short, or not finite."""
+        return np.asarray((self.ends() < MIN_STEPS) | self.infinite())
 
     def padded(self, num_steps: int, fill: float) -> np.ndarray:
         """Return x_NTC, NaN after each end; longer series are cut, gaps are bridged by straight lines.
@@ -68,6 +75,12 @@ def read(column: pa.ChunkedArray | pa.Array, name: str, row_N: np.ndarray) -> Ra
     """Return the series of a column of lists of numbers, or of lists of steps that are lists of channels."""
     array = _tensors.combined(column)
     depth, leaf = _tensors.depth(array.type), _tensors.leaf(array.type)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        told = _from_text(array, name, row_N)
+        if isinstance(told, Fault):
+            return told
+        array = told
+        depth, leaf = _tensors.depth(array.type), _tensors.leaf(array.type)
     number = pa.types.is_integer(leaf) or pa.types.is_floating(leaf) or pa.types.is_decimal(leaf)
     if pa.types.is_null(array.type):
         return Ragged(np.zeros((0, 1), np.float32), np.zeros(len(array), np.int64))
@@ -91,6 +104,27 @@ def read(column: pa.ChunkedArray | pa.Array, name: str, row_N: np.ndarray) -> Ra
     value_SC = np.full((len(size_S), int(sizes[0]) if len(sizes) else 1), np.nan, np.float32)
     value_SC[size_S > 0] = _numbers(flat.flatten()).reshape(-1, value_SC.shape[1])
     return Ragged(value_SC, length_N)
+
+
+def _from_text(array: pa.Array, name: str, row_N: np.ndarray) -> pa.Array | Fault:
+    """Return the series that JSON texts hold, as requests without lists bring them."""
+    found: list[Any] = []
+    for place, text in enumerate(array.to_pylist()):
+        try:
+            found.append(None if text is None else json.loads(text))
+            pa.array(found[-1:]).cast(pa.large_list(pa.float64()) if _is_flat(found[-1]) else LISTS)
+        except (ValueError, TypeError, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            return Fault(
+                f"column '{name}'", f"found {text[:30]!r} in row {row_N[place]}, expected a list of numbers as JSON"
+            )
+    try:
+        return pa.array(found)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return Fault(f"column '{name}'", "found lists of numbers and lists of lists, expected one of them")
+
+
+def _is_flat(series: Any) -> bool:
+    return series is None or not any(isinstance(step, list) for step in series)
 
 
 def _numbers(flat: pa.Array) -> np.ndarray:

@@ -244,25 +244,23 @@ def _to_array(column: pa.Array, known: ColumnProfile, row_N: np.ndarray) -> np.n
     if column.null_count or pa.types.is_null(column.type):
         first = int(np.flatnonzero(np.asarray(column.is_null()))[0]) if len(column) else 0
         return Fault(f"column '{known.name}'", f"row {row_N[first] if len(row_N) else 0} has no image, expected images")
-    pixelated = _pictures.is_pixels(column.type)
-    if not pixelated and not _pictures.is_encoded(column.type):
+    if not _pictures.is_pixels(column.type) and not _pictures.is_encoded(column.type):
         return Fault(f"column '{known.name}'", f"found {column.type}, expected images")
+    low, high = known.low or 0.0, FULL if known.high is None else known.high
+    pixel_NHWC = np.zeros((len(column), *shape), np.uint8)
     place = 0
     try:
-        if pixelated:
-            images = _pictures.pixels(column)
-            low, high = known.low or 0.0, FULL if known.high is None else known.high
-            if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == shape and (low, high) == (0.0, FULL):  # fmt: skip
-                return images
-            scale = FULL / (high - low)
-            found = []
-            for place, image in enumerate(images):
-                found.append(_pictures.from_numbers((np.asarray(image, np.float64) - low) * scale, shape))
-        else:
-            found = []
+        if not _pictures.is_pixels(column.type):
             for place, value in enumerate(column.to_pylist()):
-                found.append(_pictures.decoded(value, shape))
+                pixel_NHWC[place] = _pictures.decoded(value, shape)
+            return pixel_NHWC
+        images = _pictures.pixels(column)
+        if isinstance(images, np.ndarray) and images.shape[1:] == shape and (low, high) == (0.0, FULL):
+            return images if images.dtype == np.uint8 else _pictures.whole(images)
+        for place, image in enumerate(images):
+            scaled_HWC = (np.asarray(image, np.float64) - low) * (FULL / (high - low))
+            pixel_NHWC[place] = _pictures.from_numbers(scaled_HWC, shape)
     except NotAnImage as error:
-        where = "" if pixelated and not place else f" in row {row_N[place]}"
-        return Fault(f"column '{known.name}'", f"found what is no image{where} ({error}), expected images")
-    return np.stack(found) if found else np.zeros((0, *shape), np.uint8)
+        found = f"found what is no image in row {row_N[place or error.place]} ({error})"
+        return Fault(f"column '{known.name}'", f"{found}, expected images")
+    return pixel_NHWC

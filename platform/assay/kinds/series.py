@@ -96,12 +96,23 @@ class Series(Kind):
         meaning = {column.name: Column(ColumnKind.SERIES) for column in known}
         return replace(batch, columns={**columns, **batch.columns}, meaning={**meaning, **batch.meaning})
 
+    def wordless(self, table: pa.Table, label: str, declared: Mapping[str, Any]) -> np.ndarray:
+        """Return a mask of the rows whose series have fewer than two steps or an infinite number."""
+        broken_N = np.zeros(table.num_rows, bool)
+        for name in table.column_names:
+            dropped = name in declared and declared[name].drop
+            if name != label and not dropped and _holds_series(table.column(name)):
+                found = _ragged.read(table.column(name), name, np.arange(table.num_rows))
+                if not isinstance(found, Fault):  # the profile tells it
+                    broken_N |= found.broken()
+        return broken_N
+
     def default_steps(self, wants: str) -> tuple[str, ...]:
         if wants == "raw":
-            return ("log_mel",)
+            return ("log_mel", "cepstra")
         if wants == "codes":
-            return ("log_mel", "series_summary", *Tabular().default_steps(wants))
-        return ("log_mel", "series_picture", *Tabular().default_steps(wants))
+            return ("log_mel", "cepstra", "series_summary", *Tabular().default_steps(wants))
+        return ("log_mel", "cepstra", "series_picture", *Tabular().default_steps(wants))
 
 
 def _holds_series(column: pa.ChunkedArray) -> bool:

@@ -10,10 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import DataFault
+from assay.kinds import _arrays
 from assay.kinds.tabular import Tabular
 from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.spec import ColumnSpec
 from assay.vocabulary import ColumnKind, Task
+
+SHOWN_ROWS = 1_000  # that show which columns are text
 
 
 class Text(Tabular):
@@ -50,6 +53,18 @@ class Text(Tabular):
         if wants == "raw":  # numbers beside the texts, which stay as they are
             return tuple(step for step in super().default_steps("dense") if step != "tfidf_text")
         return super().default_steps(wants)
+
+    def wordless(self, table: pa.Table, label: str, declared: Mapping[str, Any]) -> np.ndarray:
+        """Return a mask of the rows whose texts are all empty; which columns are text is told from the first rows."""
+        head = table.slice(0, SHOWN_ROWS)
+        summaries = self.summarise(head, np.arange(head.num_rows), seed=0)
+        known = self.columns(summaries, label, declared)
+        names = [column.name for column in known if column.kind is ColumnKind.TEXT and not column.dropped]
+        worded = _most_words(summaries, label, declared)
+        empty_N = np.ones(table.num_rows, bool)
+        for name in names or ([] if worded is None else [worded]):
+            empty_N &= [not text.strip() for text in _arrays.to_text(table.column(name))]
+        return empty_N if names or worded is not None else np.zeros(table.num_rows, bool)
 
     def _profile(
         self,

@@ -22,7 +22,7 @@ NAMED = 5  # broken files that are named, at most
 
 
 class Images(Source):
-    """Reads and decodes through Ray Data; a file that is no whole image is named, or left out if the spec says so.
+    """Reads and decodes through Ray Data; a file that is no whole image is named, or a row without image if so asked.
 
     Columns are `image`, the bytes of the file; `label`, the name of the folder that it lies in; and `file`, both names.
 
@@ -61,39 +61,38 @@ class Images(Source):
         return expand(paths, self.endings, empty=self.params.broken == "skip")
 
     def _rows(self, table: pa.Table) -> pa.Table:
-        """Return the whole images of some files as rows.
+        """Return some files as rows; where broken ones are to be skipped, they have no bytes.
 
         Raises:
             DataFault: naming files that are broken.
         """
         content, files = table.column("bytes").to_pylist(), table.column("path").to_pylist()
-        why = [_flaw(data) for data in content]
+        why = [flaw(data) for data in content]
         if self.params.broken == "error":
-            raise_all(DataFault, _told([(file, flaw) for file, flaw in zip(files, why, strict=True) if flaw]))
-        good = [place for place, flaw in enumerate(why) if not flaw]
-        folders = [posixpath.basename(posixpath.dirname(files[place])) for place in good]
-        names = [posixpath.basename(files[place]) for place in good]
+            raise_all(DataFault, told([(file, said) for file, said in zip(files, why, strict=True) if said]))
+        folders = [posixpath.basename(posixpath.dirname(file)) for file in files]
+        names = [f"{folder}/{posixpath.basename(file)}" for folder, file in zip(folders, files, strict=True)]
+        whole = [None if said else data for data, said in zip(content, why, strict=True)]
         return pa.table(
             {
-                "image": pa.array([content[place] for place in good], pa.large_binary()),
+                "image": pa.array(whole, pa.large_binary()),
                 "label": pa.array(folders, pa.string()),
-                "file": pa.array(
-                    [f"{folder}/{name}" for folder, name in zip(folders, names, strict=True)], pa.string()
-                ),
+                "file": pa.array(names, pa.string()),
             }
         )
 
 
-def _told(broken: Sequence[tuple[str, str]]) -> list[Fault]:
+def told(broken: Sequence[tuple[str, str]]) -> list[Fault]:
+    """Return a fault for each of the first few files, given with why they are no whole images."""
     more = f" (and {len(broken) - NAMED} more)" if len(broken) > NAMED else ""
     return [
-        Fault(file, f"is not a whole image ({flaw}){more}", "replace it, or write `data: {broken: skip}`")
-        for file, flaw in broken[:NAMED]
+        Fault(file, f"is not a whole image ({said}){more}", "replace it, or write `data: {broken: skip}`")
+        for file, said in broken[:NAMED]
     ]
 
 
-def _flaw(data: bytes) -> str:
-    """Return why bytes are no whole image, or nothing."""
+def flaw(data: bytes) -> str:
+    """Return why bytes are no whole image, or nothing; the whole image is decoded."""
     from PIL import Image, UnidentifiedImageError
 
     try:

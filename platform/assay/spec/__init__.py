@@ -11,6 +11,7 @@ from assay.spec.schema import (
     PartSpec,
     RegisterSpec,
     SearchSpec,
+    SeriesSpec,
     SplitSpec,
 )
 from assay.spec.strict import Strict
@@ -25,6 +26,7 @@ __all__ = [
     "PartSpec",
     "RegisterSpec",
     "SearchSpec",
+    "SeriesSpec",
     "SplitSpec",
     "Strict",
     "check",

@@ -46,7 +46,9 @@ class DataSpec(Strict):
     format: Literal["csv", "parquet", "npz", "images"] | None = Field(
         None, description="told by the file's ending when left out"
     )
-    broken: Literal["error", "skip"] = Field("error", description="what to do with files that are no whole image")
+    broken: Literal["error", "skip"] = Field(
+        "error", description="what to do with files that are no whole image, and with rows of text without a word"
+    )
     missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
 
@@ -74,12 +76,31 @@ class ForecastSpec(Strict):
     known: list[str] = Field(
         default_factory=list, description="columns that are known in advance, such as holidays; no other is read"
     )
+    gaps: Literal["error", "zero", "last"] = Field(
+        "error", description="times and values that lack: refused, 0, or the value before; never one that comes later"
+    )
+    twice: Literal["error", "sum", "mean", "last"] = Field(
+        "error", description="rows of one series and time: refused, or joined so"
+    )
+    short: Literal["error", "skip"] = Field(
+        "error", description="series with too few values to forecast from: refused, or left out"
+    )
+
+
+class SeriesSpec(Strict):
+    """Series in a long table, a row for each step; left out where each row holds a whole series as a list."""
+
+    id: str = Field(description="column that says which series a step belongs to")
+    time: str | None = Field(None, description="column that orders the steps; the order of the rows when left out")
+    channels: list[str] = Field(min_length=1, description="columns of the numbers of a step")
 
 
 class SplitSpec(Strict):
     """How rows are divided into folds and test rows."""
 
-    name: str | None = Field(None, description="shuffled, stratified, by_group or by_time; told by task and data")
+    name: str | None = Field(
+        None, description="shuffled, stratified, by_group, by_time or rolling_origin; told by task and data"
+    )
     folds: Literal["auto"] | Annotated[int, Field(ge=1, le=50)] = Field(
         "auto",
         description="parts of the training rows, each held out once; 1 holds a tenth out; told by rows and time budget",
@@ -170,6 +191,7 @@ class Experiment(Strict):
     kind: str | None = Field(None, description="part of the shelf `kinds`; told by the columns when left out")
     task: Task | None = Field(None, description="told by the label when left out")
     forecast: ForecastSpec | None = Field(None, description=str(ForecastSpec.__doc__))
+    series: SeriesSpec | None = Field(None, description=str(SeriesSpec.__doc__))
     columns: dict[str, ColumnSpec] = Field(default_factory=dict, description="what you know better than inference")
     split: SplitSpec = SplitSpec()
     steps: Literal["auto"] | list[PartSpec] = Field("auto", description="preprocessing, in order")
@@ -177,7 +199,9 @@ class Experiment(Strict):
     search: SearchSpec = SearchSpec()
     ensembles: Literal["auto"] | list[PartSpec] = Field("auto", description="ways to combine the best trials")
     final: FinalSpec = FinalSpec()
-    metric: str | None = Field(None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task")
+    metric: str | None = Field(
+        None, description="part of the shelf `metrics`; roc_auc, log_loss or rmse by task, mase of forecasts"
+    )
     class_weight: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0, le=1e6)]] = Field(
         "none", description="what a row of a class counts while members learn; balanced: every class the same in all"
     )

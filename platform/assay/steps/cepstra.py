@@ -26,7 +26,7 @@ class Cepstra(Step):
 
     Example:
         >>> from assay.batch import Column
-        >>> heard = Column(ColumnKind.SERIES, features=tuple(f"{MEL} {band}" for band in range(40)))
+        >>> heard = Column(ColumnKind.SERIES, features=tuple(f"x {MEL} {band}" for band in range(40)))
         >>> batch = Batch({"x": np.ones((2, 9, 40), np.float32)}, {"x": heard}, np.arange(2))
         >>> Cepstra().apply({}, batch).columns["x"].shape
         (2, 9, 13)
@@ -38,7 +38,7 @@ class Cepstra(Step):
         num_cepstra: int = Field(13, ge=2, le=256, description="cosines that are kept; more tell finer detail")
 
     def columns(self, batch: Batch) -> list[str]:
-        return [name for name in batch.names(*self.takes) if (batch.meaning[name].features or ("",))[0].startswith(MEL)]
+        return [name for name in batch.names(*self.takes) if MEL in (batch.meaning[name].features or ("",))[0]]
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         from scipy.fft import dct
@@ -47,6 +47,6 @@ class Cepstra(Step):
         for name in self.columns(batch):
             cosine_NTQ = dct(batch.columns[name], axis=2, norm="ortho")[:, :, : self.params.num_cepstra]
             columns[name] = np.ascontiguousarray(cosine_NTQ, np.float32)
-            features = tuple(f"cosine {place}" for place in range(columns[name].shape[2]))
+            features = tuple(f"{name} cosine {place}" for place in range(columns[name].shape[2]))
             meaning[name] = replace(batch.meaning[name], features=features)
         return batch.with_columns(columns, meaning)

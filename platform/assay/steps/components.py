@@ -28,7 +28,8 @@ class Components(Step):
     Example:
         >>> wide_ND = np.random.default_rng(0).normal(size=(50, 40))
         >>> column = Column(ColumnKind.NUMERIC, features=tuple(f"f{place}" for place in range(40)))
-        >>> _, changed = Components(Components.Params(num_components=5)).learn(Batch({"x": wide_ND}, {"x": column}, np.arange(50)), 0)
+        >>> batch = Batch({"x": wide_ND}, {"x": column}, np.arange(50))
+        >>> _, changed = Components(Components.Params(num_components=5)).learn(batch, 0)
         >>> changed.columns["components"].shape
         (50, 5)
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from pydantic import Field
 
@@ -55,7 +57,8 @@ class Gradients(Step):
         vote_NDHW = self._votes(grey_NHW)
         weight_HR, weight_WC = _near(height, side), _near(width, side)
         cell_NDRC = weight_HR.T @ (vote_NDHW @ weight_WC)  # image by image: the same bits among any others
-        return _against_neighbours(cell_NDRC).reshape(num_rows, -1)
+        block_NBRC = _against_neighbours(cell_NDRC)
+        return block_NBRC.reshape(num_rows, math.prod(block_NBRC.shape[1:]))
 
     def _votes(self, grey_NHW: np.ndarray) -> np.ndarray:
         """Return each pixel's strength in each direction; between two directions it is shared."""

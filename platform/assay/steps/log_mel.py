@@ -15,7 +15,7 @@ from assay.vocabulary import ColumnKind
 
 CHUNK_VALUES = 4_000_000  # of all frames that are in memory at once
 TINY = 1e-30  # keeps the logarithm of silence finite
-MEL = "mel band"  # how the names of a spectrogram's channels begin
+MEL = "mel band"  # in the names of a spectrogram's channels
 
 
 class LogMel(Step):
@@ -53,20 +53,22 @@ class LogMel(Step):
         return [name for name in batch.names(*self.takes) if self._is_sound(batch.columns[name])]
 
     def _is_sound(self, x_NTC: np.ndarray) -> bool:
-        return x_NTC.shape[1] >= max(self.params.min_steps, self._window) and x_NTC.shape[2] == 1
+        return bool(x_NTC.shape[1] >= max(self.params.min_steps, self._window) and x_NTC.shape[2] == 1)
 
     @property
     def _window(self) -> int:
-        return max(8, round(self.params.window_ms * self.params.sample_rate_hz / 1_000))
+        return int(max(8, round(self.params.window_ms * self.params.sample_rate_hz / 1_000)))
 
     @property
     def _hop(self) -> int:
-        return max(1, round(self.params.hop_ms * self.params.sample_rate_hz / 1_000))
+        return int(max(1, round(self.params.hop_ms * self.params.sample_rate_hz / 1_000)))
 
     def apply(self, state: Json, batch: Batch) -> Batch:
         columns = {name: self._spectrograms(batch.columns[name][:, :, 0]) for name in self.columns(batch)}
-        bands = tuple(f"{MEL} {band}" for band in range(self.params.num_mels))
-        return batch.with_columns(columns, {name: replace(batch.meaning[name], features=bands) for name in columns})
+        bands = {name: tuple(f"{name} {MEL} {band}" for band in range(self.params.num_mels)) for name in columns}
+        return batch.with_columns(
+            columns, {name: replace(batch.meaning[name], features=bands[name]) for name in columns}
+        )
 
     def _spectrograms(self, wave_NT: np.ndarray) -> np.ndarray:
         num_frames = 1 + (wave_NT.shape[1] - self._window) // self._hop
@@ -102,7 +104,7 @@ class LogMel(Step):
 
 @cache
 def _filters(num_bins: int, num_mels: int, rate_hz: int, low_hz: float) -> np.ndarray:
-    """Return weight_BM: triangles over the bins of the spectrum, evenly spaced on the mel scale, at least one bin wide."""
+    """Return weight_BM: triangles over the bins of the spectrum, even on the mel scale, at least one bin wide."""
     high_hz = rate_hz / 2
     low_mel, high_mel = (2_595 * np.log10(1 + hz / 700) for hz in (min(low_hz, high_hz / 2), high_hz))
     edge_hz = 700 * (10 ** (np.linspace(low_mel, high_mel, num_mels + 2) / 2_595) - 1)

@@ -53,4 +53,5 @@ def pooled(image_NHWC: np.ndarray, max_side: int) -> np.ndarray:
         return image_NHWC.astype(np.float32) / np.float32(255)
     rows, columns = height // size, width // size
     whole = image_NHWC[:, : rows * size, : columns * size].reshape(num_rows, rows, size, columns, size, channels)
-    return whole.mean(axis=(2, 4), dtype=np.float32) / np.float32(255)
+    mean_NHWC: np.ndarray = whole.mean(axis=(2, 4), dtype=np.float32) / np.float32(255)
+    return mean_NHWC

@@ -37,7 +37,7 @@ class SeriesPicture(Step):
             x_NTC = batch.columns[name]
             num_rows, num_steps, num_channels = x_NTC.shape
             moments = max(2, min(self.params.num_moments, num_steps, MAX_VALUES // max(1, num_channels)))
-            picture_NV = stretched(x_NTC, moments).reshape(num_rows, -1)
+            picture_NV = stretched(x_NTC, moments).reshape(num_rows, moments * num_channels)
             columns[name] = np.hstack([picture_NV, np.log(lengths(x_NTC))[:, None].astype(np.float32)])
             pairs = [f"{name}[{moment}, {channel}]" for moment in range(moments) for channel in range(num_channels)]
             meaning[name] = Column(ColumnKind.NUMERIC, features=(*pairs, f"{name} log steps"))

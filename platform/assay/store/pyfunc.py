@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.store import artifact
 
@@ -21,7 +22,15 @@ class Predictor:
         self.model = model
 
     def predict(self, rows: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Return `prediction`, and `probability_CLASS` for each class, with the index of `rows`."""
+        """Return `prediction`, and `probability_CLASS` for each class, with the index of `rows`.
+
+        A model that forecasts is given the history of each series, and returns a row for each series and time to come.
+        """
+        framing = framing_of(self.model.card)
+        if framing is not None:
+            told = forecast(framing, pa.Table.from_pandas(rows, preserve_index=False), self.model.predict)
+            coming: pd.DataFrame = told.to_pandas()
+            return coming
         answer: pd.DataFrame = self.model.answer_table(pa.Table.from_pandas(rows, preserve_index=False)).to_pandas()
         answer.index = rows.index
         return answer

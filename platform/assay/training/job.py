@@ -23,7 +23,7 @@ class Plan:
     batch_size: int  # of all workers together
     learning_rate: float
     weight_decay: float = 0.01
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"  # muon: of filters, AdamW for all else
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     warmup_share: float = 0.2  # of all steps, in which the rate climbs
     label_smoothing: float = 0.0  # of classes, 0 to 1

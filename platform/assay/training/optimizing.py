@@ -8,10 +8,13 @@ import torch
 from torch import nn
 
 from assay.training.job import Plan
+from assay.training.muon import MuonAdamW
 
 
 def optimizer_of(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     """Return the optimizer; vectors, such as offsets and scales, are not drawn to zero."""
+    if plan.optimizer == "muon":
+        return MuonAdamW(network, plan.learning_rate, plan.weight_decay)
     held = [one for one in network.parameters() if one.ndim > 1]
     free = [one for one in network.parameters() if one.ndim <= 1]
     groups = [{"params": held, "weight_decay": plan.weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -19,7 +19,7 @@ from assay.proposals import Candidate
 from assay.spec import Experiment, PartSpec
 from assay.spec.spaces import from_yaml
 from assay.vocabulary import Shelf, Task
-from assay.workflows.forecasts import FIRST
+from assay.workflows.forecasts import forecasters
 
 METRIC_OF = {Task.BINARY: "roc_auc", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
 BASELINE = "dummy"
@@ -105,7 +105,7 @@ def expected_s(key: str, profile: Profile) -> float:
     """Return the seconds that a fit on the training rows may take, before anything was measured."""
     part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, key)
     most = MOST_NUMBERS[part.wants]
-    num_features = sum(min(math.prod(column.shape), most) for column in profile.used)
+    num_features = int(sum(min(math.prod(column.shape), most) for column in profile.used))
     return part.cost_of(profile.num_rows, num_features, len(profile.label.classes))
 
 
@@ -150,7 +150,7 @@ def algorithms_for(experiment: Experiment, task: Task, num_rows: int = 0) -> lis
     if experiment.algorithms == "auto":
         return [
             PartSpec(name=key)
-            for key in (catalog.keys(Shelf.ALGORITHMS) if experiment.forecast is None else FIRST)
+            for key in (catalog.keys(Shelf.ALGORITHMS) if experiment.forecast is None else forecasters())
             if key != BASELINE and not getattr(catalog.find(Shelf.ALGORITHMS, key), "asked", False)
             if not _hindrance(catalog.find(Shelf.ALGORITHMS, key), task, kind)
             if num_rows <= FEWEST_SHARE * (catalog.find(Shelf.ALGORITHMS, key).row_cap or math.inf)

@@ -24,6 +24,7 @@ from assay.evaluation.bootstrap import row_counts, score_interval
 from assay.evaluation.calibration import losses
 from assay.evaluation.leaderboard import Entry
 from assay.forecasting.framing import Framed
+from assay.forecasting.requests import CARD
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
 from assay.seeds import child
@@ -32,9 +33,8 @@ from assay.store import artifact, files
 from assay.store.runs import Run
 from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
-from assay.workflows import choices
+from assay.workflows import choices, long_series
 from assay.workflows.combine import Board, Combined
-from assay.workflows.forecasts import CARD
 from assay.workflows.prepare import Prepared, Rows, recipe_for
 from assay.workflows.settle import settle
 
@@ -188,6 +188,8 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
     card |= settled.told
     if rows.frames is not None:
         card[CARD] = rows.frames.framing.to_json()
+    if experiment.series is not None:
+        card[long_series.CARD] = experiment.series.model_dump()
     kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
     model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
     return Built(model, model.calibrated(prediction_nK))

@@ -1,8 +1,8 @@
-"""What a forecast changes in a run: rows framed before all else, what is tried first, and answers in the label's units."""
+"""What a forecast changes in a run: rows framed first, what is tried first, and answers in units of the label."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,31 +15,14 @@ from assay.forecasting.clock import Clock
 from assay.forecasting.features import SEASONAL_NAIVE
 from assay.forecasting.framing import Framed, Framing
 from assay.forecasting.series import check_columns, series_codes
-from assay.model import Model
 from assay.parts import Json
 from assay.proposals import Candidate
 from assay.spec import Experiment
 from assay.spec.spaces import Integer
 from assay.vocabulary import Shelf
 
-CARD = "forecast"  # where a model's card holds the framing
 METRICS = ("mase", "mae", "rmse")  # of differences alone: the same for labels told from any level
 OF_ABSOLUTE = ("mase", "mae")
-# Rows of neighbouring origins are nearly the same, so an inner slice of them would never tell a booster to stop, and
-# smooth settings go first. Found on rolling origins inside the training rows of a daily series.
-FIRST: Mapping[str, Sequence[Json]] = {
-    "extra_trees": ({"min_samples_leaf": 60, "max_features": 0.3},),
-    "k_nearest_neighbours": (
-        {"num_neighbours": 150, "metric": "manhattan", "weights": "uniform"},
-        {"num_neighbours": 200, "weights": "uniform"},
-    ),
-    "lightgbm": (
-        {"num_trees": 200, "learning_rate": 0.04, "num_leaves": 3, "min_child_samples": 100, "feature_fraction": 0.4},
-        {"num_trees": 100, "learning_rate": 0.04, "num_leaves": 6, "min_child_samples": 100, "feature_fraction": 0.4},
-    ),
-    "ridge": ({"alpha": 3000.0}, {"alpha": 1000.0}),
-    "svm": ({"C": 0.1, "gamma": 0.003, "epsilon": 0.3}, {"C": 0.03, "epsilon": 0.3}),
-}
 NUM_TREES = Integer(50, 500, log=True)
 
 
@@ -123,37 +106,31 @@ def naive_of(table: pa.Table) -> np.ndarray:
 
 
 def first_tries(candidates: Sequence[Candidate], metric: str) -> tuple[Candidate, ...]:
-    """Return the algorithms with what is worth trying first on rows that overlap; settings of the file stay."""
+    """Return the algorithms with what each says is worth trying first on rows that overlap; settings of the file stay.
+
+    No row is set aside to stop a booster: rows of neighbouring origins are nearly the same, it would never be stopped.
+    """
     return tuple(_for_forecasts(candidate, metric) for candidate in candidates)
 
 
 def _for_forecasts(candidate: Candidate, metric: str) -> Candidate:
-    known, fixed = catalog.find(Shelf.ALGORITHMS, candidate.key).Params.model_fields, dict(candidate.fixed)
+    part = catalog.find(Shelf.ALGORITHMS, candidate.key)
+    known, fixed = part.Params.model_fields, dict(candidate.fixed)
     if "loss" in known and metric in OF_ABSOLUTE:
         fixed.setdefault("loss", "absolute")
     space = dict(candidate.space)
     start: Json = {}
     if "early_stopping_rounds" in known and not {"early_stopping_rounds", "num_trees"} & set(fixed):
         fixed["early_stopping_rounds"], space["num_trees"], start = 0, NUM_TREES, {"num_trees": 150}
-    first = [{**candidate.portfolio[0], **start, **entry, **fixed} for entry in FIRST.get(candidate.key, ({},))]
+    tries: Sequence[Json] = getattr(part, "forecasts", ({},))
+    first = [{**candidate.portfolio[0], **start, **entry, **fixed} for entry in tries]
     space = {name: form for name, form in space.items() if name not in fixed}
     return replace(candidate, fixed=fixed, space=space, portfolio=tuple(first))
 
 
-def framing_of(model: Model) -> Framing | None:
-    """Return how a model frames series; None of a model that does not forecast."""
-    told = model.card.get(CARD)
-    return None if told is None else Framing.from_json(told)
-
-
-def forecast(model: Model, framing: Framing, table: pa.Table) -> pa.Table:
-    """Return a forecast of each series in a table of its history, and of rows to come without a label.
-
-    Raises:
-        DataFault: a gap, a time that is there twice, a history that is too short: with the rows.
-    """
-    framed = framing.future(table)
-    return framing.answer(framed, model.predict(framed.table.drop_columns([framing.label]))[:, 0])
+def forecasters() -> list[str]:
+    """Return the algorithms that say what to try first in a forecast: those that "auto" tries."""
+    return [key for key in catalog.keys(Shelf.ALGORITHMS) if hasattr(catalog.find(Shelf.ALGORITHMS, key), "forecasts")]
 
 
 def judged_windows(framing: Framing, table: pa.Table) -> Framed:
@@ -162,7 +139,11 @@ def judged_windows(framing: Framing, table: pa.Table) -> Framed:
     Raises:
         DataFault: the history is too short for one window.
     """
+    table, _ = framing.repaired(table)
     mask_N = np.zeros(table.num_rows, bool)
     for one in framing.split(table):
         mask_N[one.row_T[framing.past.fewest : one.known]] = True
+    if not mask_N.any():
+        found = f"hold no series of more than {framing.past.fewest} values, the first of which are its history"
+        raise DataFault.at("the rows", found, "give longer series, with their values")
     return framing.windows(table, mask_N)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from assay import catalog
 from assay.engines import batch_predict, cluster, loading
 from assay.errors import DataFault, SpecFault
+from assay.forecasting.framing import Framed
+from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.parts import Json
 from assay.store import artifact, tables
@@ -14,8 +18,10 @@ from assay.store.registry import Registry, ResolvedModel
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
 from assay.vocabulary import Shelf
+from assay.workflows import long_series
 from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores
+from assay.workflows.forecasts import judged_windows
 
 
 def registry(storage: Storage, tracking_uri: str | None = None) -> Registry:
@@ -65,6 +71,8 @@ def predict(
 ) -> Json:
     """Predict every row of files and write `row`, `prediction` and `probability_CLASS` to one file.
 
+    A model that forecasts reads the history of each series, and writes `prediction` for each series and time to come.
+
     Raises:
         SpecFault: no such model, or the ending of `out` tells no format.
         DataFault: the data cannot be read or does not fit the model.
@@ -73,8 +81,15 @@ def predict(
     found = resolve(reference, storage, tracking_uri)
     model = artifact.load(found.folder)
     num_cpus = cluster.connect(address)
+    framing = framing_of(model.card)
+    if framing is not None:
+        num_rows = tables.write(out, [forecast(framing, loading.load(data, declared), model.predict)])
+        return {"model": _title(found), "rows": num_rows, "out": str(out)}
     columns = [column.name for column in model.profile.used]
-    parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
+    if long_series.spec_of(model) is None:
+        parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
+    else:
+        parts = long_series.answers(model, loading.load(data, declared))
     num_rows = tables.write(out, parts)
     return {"model": _title(found), "rows": num_rows, "out": str(out)}
 
@@ -90,6 +105,8 @@ def evaluate(
 ) -> Json:
     """Score a model on labelled rows: every metric of the task, each with its 95 % interval.
 
+    A model that forecasts is judged on rolling windows after the first rows of each series, which are its history.
+
     Raises:
         SpecFault: no such model or metric.
         DataFault: the data has no label column, or does not fit the model.
@@ -100,11 +117,16 @@ def evaluate(
     if model.task not in catalog.find(Shelf.METRICS, first).tasks:
         raise SpecFault.at("--metric", f"'{first}' is not for the task {model.task}", "see `assay parts metrics`")
     cluster.connect(address)
-    table = loading.load(data, declared)
-    return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": _scores(model, table, first)}
+    table = long_series.as_trained(model, loading.load(data, declared))
+    framing, framed = framing_of(model.card), None
+    if framing is not None:
+        framed = judged_windows(framing, table)
+        table = framed.table
+    told = _scores(model, table, first, framed)
+    return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": told}
 
 
-def _scores(model: Model, table: object, first: str) -> Json:
+def _scores(model: Model, table: pa.Table, first: str, framed: Framed | None) -> Json:
     batch = model.batch(table)
     if batch.y_N is None:
         raise DataFault.at(
@@ -119,7 +141,7 @@ def _scores(model: Model, table: object, first: str) -> Json:
             f"{int(missing.sum()):,} of {len(missing):,} rows are missing",
             "drop these rows",
         )
-    return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0)
+    return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0, framed=framed)
 
 
 def _title(found: ResolvedModel) -> str:

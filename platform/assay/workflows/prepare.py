@@ -25,6 +25,8 @@ from assay.vocabulary import Shelf, Task
 from assay.workflows.choices import division, kind_of, split_key
 from assay.workflows.forecasts import Frames, frame
 from assay.workflows.imbalance import weighted
+from assay.workflows.long_series import whole_series
+from assay.workflows.wordless import with_words
 
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
@@ -42,6 +44,7 @@ class Rows:
     profile: Profile
     kind: str
     frames: Frames | None = None  # of a forecast: what made the rows, and what turns numbers back
+    num_skipped: int = 0  # rows left out since their images are broken, or their texts empty
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,24 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
         DataFault: the data cannot be read, or cannot be learned from.
     """
     memory = memory or {}
-    table = _table(memory.get("train"), experiment.data.train, experiment)
+    table, num_skipped = _table(memory.get("train"), experiment.data.train, experiment)
     given = memory.get("test") is not None or experiment.data.test is not None
-    test = _table(memory.get("test"), experiment.data.test or "", experiment) if given else None
+    test = None
+    if given:
+        test, num_more = _table(memory.get("test"), experiment.data.test or "", experiment)
+        num_skipped += num_more
     objects.check_room(table.nbytes, experiment.compute.memory_fraction)
+    table, num_wordless = with_words(table, experiment, "training rows")
+    num_skipped += num_wordless
     table = labelled(table, experiment)
     frames = None
     if experiment.forecast is not None:
         frames = frame(experiment, table, None if test is None else labelled(test, experiment))
         table, test = frames.train.table, frames.test.table
     experiment = experiment.model_copy(update={"kind": kind_of(experiment, table)})
+    if test is not None:
+        test, num_wordless = with_words(test, experiment, "test rows")
+        num_skipped += num_wordless
     row_N = np.arange(table.num_rows)
     key = split_key(experiment, looks_like_classes(table, experiment))
     reach = {} if experiment.forecast is None else {"horizon": experiment.forecast.horizon}
@@ -93,7 +104,8 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     _check_folds(folds)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
-    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, experiment.kind or "tabular", frames)
+    kind = experiment.kind or "tabular"
+    return Rows(train, test, train_row_N, test_row_N, train_ref, folds, profile, kind, frames, num_skipped)
 
 
 def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment: Experiment) -> None:
@@ -104,11 +116,13 @@ def _check_test(test: pa.Table, row_N: np.ndarray, profile: Profile, experiment:
         raise DataFault(*(replace(fault, place=f"test rows, {fault.place}") for fault in error.faults)) from None
 
 
-def _table(given: Any, paths: str | list[str], experiment: Experiment) -> pa.Table:
+def _table(given: Any, paths: str | list[str], experiment: Experiment) -> tuple[pa.Table, int]:
     if given is not None:
-        return loading.from_memory(given)
+        return whole_series(loading.from_memory(given), experiment)
     listed = [paths] if isinstance(paths, str) else paths
-    return loading.load(listed, experiment.data.format, experiment.data.broken)
+    table, num_skipped = loading.load_whole(listed, experiment.data.format, experiment.data.broken)
+    table, num_more = whole_series(table, experiment)
+    return table, num_skipped + num_more
 
 
 def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:

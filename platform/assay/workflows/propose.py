@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.engines.loading import source_for
+from assay.engines import loading
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import Profile
@@ -20,14 +20,16 @@ from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
+from assay.workflows.long_series import whole_series
 from assay.workflows.prepare import check_columns, labelled, looks_like_classes
+from assay.workflows.wordless import with_words
 
 HEAD_ROWS = 20_000
 
 
 def head(paths: list[str], declared: str | None, broken: str = "error") -> pa.Table:
     """Return about the first HEAD_ROWS rows."""
-    return source_for(paths, declared, broken).peek(paths, HEAD_ROWS)
+    return loading.peek(paths, declared, broken, HEAD_ROWS)
 
 
 def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
@@ -81,7 +83,8 @@ def planned(experiment: Experiment) -> Json:
         DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
     """
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
-    table = labelled(head(listed, experiment.data.format, experiment.data.broken), experiment)
+    table, _ = whole_series(head(listed, experiment.data.format, experiment.data.broken), experiment)
+    table = labelled(with_words(table, experiment, "training rows")[0], experiment)
     experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)
     task = profile.label.task

@@ -376,6 +376,7 @@ def _profiled(rows: Rows) -> Json:
         "columns": {column.name: column.kind.value for column in rows.profile.used},
         "dropped": {column.name: column.dropped for column in rows.profile.columns if column.dropped},
         "notes": {column.name: column.note for column in rows.profile.used if column.note},
+        "skipped_rows": rows.num_skipped,
     }
 
 

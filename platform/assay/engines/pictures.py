@@ -1,0 +1,134 @@
+"""Images of tables: columns of paths become the bytes of the files they name; broken ones are refused or marked.
+
+A path counts from the folder of the table's first file, unless it is a whole path or a URI.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataFault, Fault, raise_all
+from assay.sources.images import Images, flaw, told
+
+SHOWN_ROWS = 64  # at the head of the data, that tell which columns hold images
+BLOCK_ROWS = 512  # decoded at once
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which columns of a table hold images, as paths or as the bytes of files, and what to do with broken ones."""
+
+    paths: tuple[str, ...] = ()
+    encoded: tuple[str, ...] = ()
+    base: str = ""
+    broken: str = "error"
+
+    def read(self, dataset: Any) -> Any:
+        """Return a Ray Dataset with bytes in place of paths; nothing in place of broken ones, where these are skipped.
+
+        Bytes that are no image are found later, by their row, where they are not skipped.
+        """
+        if not self.paths and (self.broken == "error" or not self.encoded):
+            return dataset
+        return dataset.map_batches(self.block, batch_format="pyarrow", batch_size=BLOCK_ROWS)
+
+    def block(self, table: pa.Table) -> pa.Table:
+        """Return some rows with bytes in place of paths.
+
+        Raises:
+            DataFault: naming files that are missing or no whole image.
+        """
+        for name in self.paths:
+            if name in table.column_names:
+                content = self._opened(name, table.column(name).to_pylist())
+                table = _replaced(table, name, content)
+        if self.broken == "skip":
+            for name in self.encoded:
+                content = [data if data and not flaw(data) else None for data in table.column(name).to_pylist()]
+                table = _replaced(table, name, content)
+        return table
+
+    def whole(self, table: pa.Table) -> tuple[pa.Table, int]:
+        """Return the rows whose images could be read, and the number of the others; all rows unless these are skipped.
+
+        Raises:
+            DataFault: there are none.
+        """
+        names = [name for name in (*self.paths, *self.encoded) if name in table.column_names]
+        if self.broken == "error" or not names:
+            return table, 0
+        kept = table.column(names[0]).is_valid()
+        for name in names[1:]:
+            kept = pc.and_(kept, table.column(name).is_valid())
+        found = table.filter(kept)
+        if not found.num_rows:
+            raise DataFault.at(f"column '{names[0]}'", "holds no whole image", "give files of images")
+        return found, table.num_rows - found.num_rows
+
+    def _opened(self, name: str, texts: Sequence[str | None]) -> list[bytes | None]:
+        content: list[bytes | None] = []
+        broken: list[tuple[str, str]] = []
+        for text in texts:
+            file = located(text, self.base) if text else ""
+            data, why = _content(file) if file else (None, "")
+            content.append(None if why else data)
+            broken += [(file, why)] if why else []
+        if self.broken == "error" and broken:
+            faults = told(broken)
+            raise_all(DataFault, [Fault(f"column '{name}', {one.place}", one.found, one.fix) for one in faults])
+        return content
+
+
+def pictures_of(head: pa.Table, paths: Sequence[str], broken: str) -> Pictures:
+    """Return what the first rows of a table say about its images."""
+    base = paths[0] if os.path.isdir(paths[0]) else posixpath.dirname(paths[0])
+    texts, encoded = [], []
+    for name in head.column_names:
+        column = head.column(name).drop_null()
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            texts += [name] if _are_paths(column.slice(0, SHOWN_ROWS).to_pylist(), base) else []
+        elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            encoded += [name] if any(not flaw(data) for data in column.slice(0, SHOWN_ROWS).to_pylist()) else []
+    return Pictures(tuple(texts), tuple(encoded), os.path.abspath(base) if "://" not in base else base, broken)
+
+
+def located(text: str, base: str) -> str:
+    """Return where a path of a table leads.
+
+    Example:
+        >>> located("cats/1.png", "/data"), located("s3://bucket/1.png", "/data")
+        ('/data/cats/1.png', 's3://bucket/1.png')
+    """
+    return text if "://" in text else posixpath.join(base, text)
+
+
+def _are_paths(texts: Sequence[str], base: str) -> bool:
+    """Whether all texts end like images and one of them is there: names alone may be an identifier."""
+    if not texts or not all(text.lower().endswith(Images.endings) for text in texts):
+        return False
+    return any(not _content(located(text, base))[1] for text in texts)
+
+
+def _content(file: str) -> tuple[bytes, str]:
+    """Return the bytes of a file, and what is wrong with it."""
+    from assay.sources._paths import open_stream
+
+    try:
+        with open_stream(file) as stream:
+            data: bytes = stream.read()
+    except FileNotFoundError:
+        return b"", "no such file"
+    except OSError as error:
+        return b"", f"cannot be read: {error}"
+    return data, flaw(data)
+
+
+def _replaced(table: pa.Table, name: str, content: Sequence[bytes | None]) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, pa.array(content, pa.large_binary()))

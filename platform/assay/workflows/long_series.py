@@ -1,0 +1,181 @@
+"""Series of a long table, a row for each step: joined by their ids to a row for each series, in order of their time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.model import Model
+from assay.spec import Experiment, SeriesSpec
+
+CARD = "series"  # where a model's card says how a long table is joined
+COLUMN = "series"  # the name of the column that steps become
+NAMED = 5  # series that are named, at most
+FEWEST_STEPS = 2
+BLOCK_ROWS = 1_024
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One row a series: its id, its steps, and what the columns beside them say in its first step."""
+
+    table: pa.Table
+    ids: tuple[str, ...]
+    num_skipped: int = 0  # broken series that were left out
+
+
+def whole_series(table: pa.Table, experiment: Experiment) -> tuple[pa.Table, int]:
+    """Return a row for each series, and the number of broken ones that were left out; other tables as they are.
+
+    Raises:
+        DataFault: see `joined`.
+    """
+    if experiment.series is None:
+        return table, 0
+    found = joined(table, experiment.series, experiment.data.label, experiment.data.broken)
+    return found.table, found.num_skipped
+
+
+def spec_of(model: Model) -> SeriesSpec | None:
+    """Return how a model joins a long table; None where its rows hold whole series."""
+    told = model.card.get(CARD)
+    return None if told is None else SeriesSpec.model_validate(told)
+
+
+def as_trained(model: Model, table: pa.Table) -> pa.Table:
+    """Return rows as the model was trained on them: series joined where it joins them.
+
+    Raises:
+        DataFault: see `joined`.
+    """
+    spec = spec_of(model)
+    return table if spec is None else joined(table, spec, model.profile.label.name).table
+
+
+def answers(model: Model, table: pa.Table) -> Iterator[pa.Table]:
+    """Yield `row`, the id of each series and what `assay predict` says of it, some series at a time.
+
+    Raises:
+        DataFault: see `joined`; or the series do not fit the model.
+    """
+    spec = spec_of(model)
+    assert spec is not None
+    found = joined(table, spec, model.profile.label.name)
+    for start in range(0, found.table.num_rows, BLOCK_ROWS):
+        block = model.answer_table(found.table.slice(start, BLOCK_ROWS))
+        row_n = np.arange(start, start + block.num_rows)
+        named = pa.array(found.ids[start : start + BLOCK_ROWS])
+        name = spec.id if spec.id not in block.column_names else f"{spec.id}_"
+        yield block.add_column(0, name, named).add_column(0, "row", pa.array(row_n))
+
+
+def joined(table: pa.Table, spec: SeriesSpec, label: str, broken: str = "error") -> Joined:
+    """Return a row for each id, in the order in which ids first appear.
+
+    Columns beside the channels are kept where no series has two values of them; the label must be such a column.
+
+    Raises:
+        DataFault: columns are missing or hold no numbers, a series has two labels, is too short or has an infinite
+            number and the file does not say to skip it; named by their ids.
+    """
+    names = [spec.id, *([spec.time] if spec.time else []), *spec.channels]
+    absent = [name for name in names if name not in table.column_names]
+    raise_all(
+        DataFault,
+        [Fault(f"column '{name}'", "is missing", did_you_mean(name, table.column_names)) for name in absent],
+    )
+    code_S, ids = _codes(table.column(spec.id), spec.id)
+    order_S = np.lexsort((np.arange(len(code_S)), _times(table, spec), code_S))
+    table, code_S = table.take(pa.array(order_S)), code_S[order_S]
+    value_SC = np.stack([_numbers(table.column(name), name) for name in spec.channels], axis=1)
+    first_N = np.searchsorted(code_S, np.arange(len(ids)))
+    length_N = np.diff(np.append(first_N, len(code_S)))
+    columns = {
+        COLUMN: _lists(value_SC, length_N),
+        **_beside(table.drop_columns(sorted({*names})), label, code_S, first_N, ids),
+    }
+    sound_N = _sound(value_SC, code_S, len(ids))
+    if not sound_N.all() and broken == "error":
+        named = ", ".join(f"'{ids[code]}'" for code in np.flatnonzero(~sound_N)[:NAMED])
+        raise DataFault.at(
+            f"column '{spec.id}'",
+            f"{int((~sound_N).sum()):,} of {len(ids):,} series have fewer than {FEWEST_STEPS} steps or an infinite "
+            f"number: {named}",
+            "drop them, or write `data: {broken: skip}`",
+        )
+    kept = [name for name, sound in zip(ids, sound_N, strict=True) if sound]
+    return Joined(pa.table(columns).filter(pa.array(sound_N)), tuple(kept), int((~sound_N).sum()))
+
+
+def _codes(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each step's series, and the ids by number."""
+    if column.null_count:
+        row = int(np.flatnonzero(np.asarray(column.combine_chunks().is_null()))[0])
+        raise DataFault.at(f"column '{name}'", f"names no series in row {row}", "give every step the id of its series")
+    found = column.combine_chunks().dictionary_encode()
+    return found.indices.to_numpy().astype(np.int64), [str(value) for value in found.dictionary.to_pylist()]
+
+
+def _times(table: pa.Table, spec: SeriesSpec) -> np.ndarray:
+    """Return the rank of each step in time; text is read as numbers or dates."""
+    if spec.time is None:
+        return np.zeros(table.num_rows, np.int64)
+    column = table.column(spec.time).combine_chunks()
+    place = f"column '{spec.time}'"
+    if column.null_count:
+        row = int(np.flatnonzero(np.asarray(column.is_null()))[0])
+        raise DataFault.at(place, f"has no time in row {row}", "fill it in, or leave `series.time` out")
+    for kind in (pa.float64(), pa.timestamp("us")) if pa.types.is_string(column.type) else (column.type,):
+        try:
+            found: np.ndarray = pc.rank(pc.cast(column, kind), tiebreaker="dense").to_numpy().astype(np.int64)
+            return found
+        except pa.ArrowInvalid:
+            continue
+    raise DataFault.at(place, "holds neither numbers nor dates to order steps by", "write times as 2026-01-31 10:00:00")
+
+
+def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    try:
+        found = pc.cast(column.combine_chunks(), pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        text = str(error).split("\n")[0][:100]
+        raise DataFault.at(f"column '{name}'", f"is a channel, but holds no numbers ({text})", "see `series`") from None
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.float32)
+
+
+def _lists(value_SC: np.ndarray, length_N: np.ndarray) -> pa.Array:
+    flat = pa.array(value_SC.reshape(-1))
+    steps = pa.FixedSizeListArray.from_arrays(flat, value_SC.shape[1])
+    return pa.LargeListArray.from_arrays(pa.array(np.append(0, np.cumsum(length_N))), steps)
+
+
+def _sound(value_SC: np.ndarray, code_S: np.ndarray, num_series: int) -> np.ndarray:
+    said_S = ~np.isnan(value_SC).all(axis=1)
+    infinite_N = np.bincount(code_S, np.isinf(value_SC).any(axis=1), num_series) > 0
+    return np.asarray((np.bincount(code_S, said_S, num_series) >= FEWEST_STEPS) & ~infinite_N)
+
+
+def _beside(rest: pa.Table, label: str, code_S: np.ndarray, first_N: np.ndarray, ids: list[str]) -> dict[str, Any]:
+    """Return the columns that say one thing of each series."""
+    found = {}
+    for name in rest.column_names:
+        column = rest.column(name).combine_chunks()
+        value_S = pc.fill_null(column.dictionary_encode().indices, -1).to_numpy()
+        other_S = value_S != value_S[first_N][code_S]
+        if not other_S.any():
+            found[name] = column.take(pa.array(first_N))
+        elif name == label:
+            step = int(np.flatnonzero(other_S)[0])
+            series, values = ids[code_S[step]], (column[int(first_N[code_S[step]])].as_py(), column[step].as_py())
+            raise DataFault.at(
+                f"label '{label}'",
+                f"series '{series}' has two values: {values[0]} and {values[1]}",
+                "give all steps of a series one label",
+            )
+    return found
