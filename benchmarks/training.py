@@ -3,7 +3,8 @@
     python benchmarks/training.py            # prints a table and exits with 1 when a bound is missed
     python benchmarks/training.py --gpu      # needs torch and a GPU, and no Ray
 
-The same network, images and optimizer in both; runs alternate, and the median of their ratios counts, without the first epoch.
+The same network, images and optimizer in both; runs alternate, and the median of their ratios counts, without the first
+epoch.
 Bounds: alone at least 0.95 of a plain loop; two workers under Ray Train at least 0.9 of torchrun with DDP.
 """
 

@@ -40,7 +40,7 @@ def same(one: Trained, other: Trained) -> bool:
     )
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("at_step", [1, 5, 7, 12])
 def test_it_ends_as_if_it_had_never_been_interrupted(optimizer: Any, at_step: int) -> None:
     job = nets.job(replace(nets.PLAN, optimizer=optimizer), dropout=0.2, augment=True)

@@ -14,7 +14,7 @@ from assay.workflows.models import resolve
 
 
 def weights_to_begin_with(experiment: Experiment, storage: Storage) -> dict[str, np.ndarray]:
-    """Return the weights of each network in the model that the file names, as algorithm/layer; empty where it names none.
+    """Return the weights of the networks in the model that the file names, by algorithm/layer; empty without one.
 
     Raises:
         SpecFault, ArtifactFault: there is no such model, it is broken, or it has no network.
