@@ -24,7 +24,12 @@ from assay.vocabulary import Shelf, Task
 CONFTEST = Path(__file__).parent / "conftest.py"
 tiny = runpy.run_path(str(CONFTEST))["tiny"]
 METRIC = {Task.BINARY: "roc_auc", Task.MULTICLASS: "roc_auc", Task.REGRESSION: "rmse"}
-SHOWN = ("tabular", "image", "text", "series")  # kinds of rows that are shown to algorithms, each the first that it is for
+SHOWN = (
+    "tabular",
+    "image",
+    "text",
+    "series",
+)  # kinds of rows that are shown to algorithms, each the first that it is for
 KEYS = [key for key in catalog.keys(Shelf.ALGORITHMS) if catalog.find(Shelf.ALGORITHMS, key).kinds & set(SHOWN)]
 PAIRS = [(key, task) for key in KEYS for task in Task if task in catalog.find(Shelf.ALGORITHMS, key).tasks]
 CLASSIFIERS = [(key, task) for key, task in PAIRS if task.is_classification]
