@@ -86,7 +86,8 @@ def type_of(form: Json, schema: Json) -> str:
     if "enum" in form or "const" in form:
         return one_of(form.get("enum", [form.get("const")]))
     if form.get("type") == "array":
-        return f"list of {type_of(form['items'], schema)}"
+        inner = form["items"] if "items" in form else form["prefixItems"][0]
+        return f"list of {type_of(inner, schema)}"
     if form.get("type") == "object":
         inner = form.get("additionalProperties")
         return f"{type_of(inner, schema)} by name" if isinstance(inner, dict) and inner else "keys and values"
@@ -134,6 +135,7 @@ def anchor(title: str) -> str:
 
 SECTIONS = (
     ("data", "DataSpec"),
+    ("forecast", "ForecastSpec"),
     ("columns", "ColumnSpec"),
     ("series", "SeriesSpec"),
     ("split", "SplitSpec"),
