@@ -31,7 +31,7 @@ class Pictures:
     broken: str = "error"
 
     def read(self, dataset: Any) -> Any:
-        """Return a Ray Dataset with bytes in place of paths; nothing in place of broken ones, where these are skipped.
+        """Return a Ray Dataset with bytes in place of paths; nothing in place of broken images that are skipped.
 
         Bytes that are no image are found later, by their row, where they are not skipped.
         """
