@@ -84,7 +84,7 @@ class ConvolutionalNet(Network):
         "learning_rate": LogUniform(2e-3, 2e-2),
         "weight_decay": LogUniform(1e-2, 0.3),
     }
-    portfolio = ({}, {"cut": 0.25, "shift": 0.1}, {"mirror": True})
+    portfolio = ({}, {"mirror": True}, {"cut": 0.25, "shift": 0.1})
     cost = 10.3
 
     @classmethod

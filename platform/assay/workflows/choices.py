@@ -216,12 +216,19 @@ def read_by(ensembles: list[PartSpec]) -> set[str]:
     return {catalog.make(Shelf.ENSEMBLES, spec.name, spec.params).reads for spec in ensembles} - {""}
 
 
-def candidates_for(algorithms: list[PartSpec], profile: Profile, *, hurried: bool = False) -> tuple[Candidate, ...]:
+def candidates_for(
+    algorithms: list[PartSpec], profile: Profile, *, hurried: bool = False, kind: str = "tabular"
+) -> tuple[Candidate, ...]:
     """Return the algorithms as a search sees them: what is fixed, what may be drawn, what to try first."""
-    return tuple(_candidate(spec, expected_s(spec.name, profile), hurried) for spec in algorithms)
+    return tuple(_candidate(spec, expected_s(spec.name, profile), hurried, kind) for spec in algorithms)
 
 
-def _candidate(spec: PartSpec, cost_s: float, hurried: bool) -> Candidate:
+def _is_strong(part: type[Algorithm], kind: str) -> bool:
+    """Whether an algorithm is among the first to try: one that wins tables, or is made for rows of this kind."""
+    return part.strong if kind == "tabular" else "tabular" not in part.kinds
+
+
+def _candidate(spec: PartSpec, cost_s: float, hurried: bool, kind: str) -> Candidate:
     part: type[Algorithm] = catalog.find(Shelf.ALGORITHMS, spec.name)
     space = {name: from_yaml(form) for name, form in spec.space.items()} if spec.space else dict(part.space)
     space = {name: form for name, form in space.items() if name not in spec.params}
@@ -232,7 +239,7 @@ def _candidate(spec: PartSpec, cost_s: float, hurried: bool) -> Candidate:
         filled = {**start, **entry, **spec.params}
         if filled not in portfolio:
             portfolio.append(filled)
-    return Candidate(spec.name, dict(spec.params), space, tuple(portfolio), cost_s, part.strong)
+    return Candidate(spec.name, dict(spec.params), space, tuple(portfolio), cost_s, _is_strong(part, kind))
 
 
 def _defaults(part: type[Algorithm]) -> dict[str, Any]:

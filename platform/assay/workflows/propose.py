@@ -88,7 +88,9 @@ def planned(experiment: Experiment) -> Json:
     experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)
     task = profile.label.task
-    candidates = choices.candidates_for(choices.algorithms_for(experiment, task, profile.num_rows), profile)
+    candidates = choices.candidates_for(
+        choices.algorithms_for(experiment, task, profile.num_rows), profile, kind=experiment.kind or "tabular"
+    )
     choices.metric_for(experiment, task)
     ensembles = choices.ensembles_for(experiment, profile.label)
     num_cpus = experiment.compute.cpus or os.cpu_count() or 1
