@@ -60,14 +60,15 @@ class Prover:
     ) -> np.ndarray:
         """Load the artifact in the process, predict all rows of `table`, and return prediction_NK.
 
-        The first n rows are compared with `expected_nK`, what the model predicted where it was fitted. `imports` are
-        modules of your own that hold parts of the model. Threads should be as many as made `expected_nK`, since
+        The first n rows are compared with `expected_nK`, what the model predicted where it was fitted; they are
+        predicted by themselves, since sums of a network's float32 depend on how many rows it reads at once. `imports`
+        are modules of your own that hold parts of the model. Threads should be as many as made `expected_nK`, since
         another number may add up in another order. Nothing is written.
 
         Raises:
             ArtifactFault: it does not load, does not predict, or predicts otherwise; says the first row.
         """
-        found_NK = self._predicted(folder, table, imports, timeout_s)
+        found_NK = self._predicted(folder, table, len(expected_nK), imports, timeout_s)
         found_nK = found_NK[: len(expected_nK)]
         if len(found_NK) != table.num_rows or found_nK.shape != expected_nK.shape:
             raise ArtifactFault.at(str(folder), f"predicts shape {found_nK.shape}, expected {expected_nK.shape}")
@@ -81,11 +82,13 @@ class Prover:
             )
         return found_NK
 
-    def _predicted(self, folder: Path, table: pa.Table, imports: Sequence[str], timeout_s: float) -> np.ndarray:
+    def _predicted(
+        self, folder: Path, table: pa.Table, num_first: int, imports: Sequence[str], timeout_s: float
+    ) -> np.ndarray:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        order = json.dumps({"folder": str(folder), "imports": list(imports)}).encode()
+        order = json.dumps({"folder": str(folder), "imports": list(imports), "num_first": num_first}).encode()
         try:
             answer, said = self.process.communicate(order + b"\n" + _to_stream(table), timeout_s)
         except subprocess.TimeoutExpired:
@@ -121,7 +124,10 @@ def main(algorithms: str = "[]") -> int:
         importlib.import_module(module)
     try:
         table = pa.ipc.open_stream(sys.stdin.buffer.read()).read_all()
-        prediction_NK = artifact.load(Path(order["folder"])).predict(table)
+        model = artifact.load(Path(order["folder"]))
+        first, rest = table.slice(0, order["num_first"]), table.slice(order["num_first"])
+        parts = [first, rest] if first.num_rows and rest.num_rows else [table]
+        prediction_NK = np.concatenate([model.predict(part) for part in parts])
     except AssayError as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED

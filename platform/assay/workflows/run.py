@@ -317,9 +317,7 @@ def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
     """Return what the search needs to know."""
     task = rows.profile.label.task
     algorithms = choices.algorithms_for(experiment, task, rows.profile.num_rows)
-    candidates = choices.candidates_for(
-        algorithms, rows.profile, hurried=rows.folds.num == 1, kind=rows.kind
-    )
+    candidates = choices.candidates_for(algorithms, rows.profile, hurried=rows.folds.num == 1, kind=rows.kind)
     if rows.frames is not None:
         candidates = first_tries(candidates, choices.metric_key(experiment, task))
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
