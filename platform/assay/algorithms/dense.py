@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from assay.parts import COST_FEATURES, Algorithm, Files
 from assay.seeds import child
 from assay.spec.spaces import Choice, LogUniform, Uniform
 from assay.spec.strict import Strict
+from assay.training.network import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -211,19 +211,6 @@ class FittedDense:
         from assay.algorithms._network import to_files
 
         return to_files(self.shape, self.network)
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Run the body with `threads` threads inside torch."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _tensors(network: Network, batch: Batch) -> Rows:
