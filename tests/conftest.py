@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import hypothesis
@@ -20,3 +21,11 @@ def ray_cluster() -> Iterator[None]:
     cluster.connect(None, 4)
     yield
     cluster.disconnect()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    """A port that nothing listened on; all servers of the session share it, since one cluster listens on one port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,13 +26,10 @@ KINDS = {"shop": "BYTES", "day": "BYTES", "holiday": "BOOL", "sold": "FP64"}
 
 
 @pytest.fixture(scope="module")
-def http(ray_cluster: None, folder: Path) -> Iterator[httpx.Client]:
+def http(ray_cluster: None, folder: Path, free_port: int) -> Iterator[httpx.Client]:
     """A client of the model that forecasts, behind a real Ray Serve."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
     with (
-        serving.start(folder, "sales", "1", port=port) as server,
+        serving.start(folder, "sales", "1", port=free_port) as server,
         httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client,
     ):
         yield client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,12 @@ Walks = list[list[list[float]]]
 
 
 @pytest.fixture(scope="module")
-def http(ray_cluster: None, model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def http(
+    ray_cluster: None, model: Model, free_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
     folder = artifact.pack(tmp_path_factory.mktemp("models") / "walks", model).folder
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
     with (
-        serving.start(Path(folder), "walks", "1", port=port) as server,
+        serving.start(Path(folder), "walks", "1", port=free_port) as server,
         httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client,
     ):
         yield client

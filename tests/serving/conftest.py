@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,14 +126,6 @@ def mixed(folders: dict[str, Path]) -> App:
 def number(folders: dict[str, Path]) -> App:
     """The number model as m/1, without Ray."""
     return App(folders["number"])
-
-
-@pytest.fixture(scope="session")
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

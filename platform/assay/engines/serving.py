@@ -105,7 +105,7 @@ def start(
     gate = importlib.import_module(GATE)
     gate.refuse_open_door(host, gate.token_digest())
     server = Server(f"http://{_reachable(host)}:{port}", name, version, connected_here=not cluster.is_connected())
-    if not (address or os.environ.get("RAY_ADDRESS")):
+    if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)
     cluster.connect(address)
     with ExitStack() as undo:
@@ -155,19 +155,25 @@ def _quiet_serve() -> Any:
     return serve
 
 
-def _open_proxy(host: str, port: int) -> None:
-    serve = _quiet_serve()
+def _listens_on() -> tuple[str, int] | None:
+    """Return where the Ray Serve of this cluster listens; it goes on to, after its last model was taken away."""
+    _quiet_serve()
     from ray.serve.context import _get_global_client
 
     running = _get_global_client(raise_if_no_controller_running=False)
-    if running is not None and (running.http_config.host, running.http_config.port) != (host, port):
-        found = f"{running.http_config.host}:{running.http_config.port}"
+    return None if running is None else (running.http_config.host, running.http_config.port)
+
+
+def _open_proxy(host: str, port: int) -> None:
+    serve = _quiet_serve()
+    found = _listens_on()
+    if found is not None and found != (host, port):
         raise ClusterFault.at(
             f"{host}:{port}",
-            f"Ray Serve listens on {found} already, and one cluster has one",
-            f"use `--port {running.http_config.port}`, or stop the other with `serve shutdown`",
+            f"Ray Serve listens on {found[0]}:{found[1]} already, and one cluster has one",
+            f"use `--port {found[1]}`, or stop the other with `serve shutdown`",
         )
-    if running is None:
+    if found is None:
         serve.start(
             proxy_location="HeadOnly", http_options={"host": host, "port": port, "request_timeout_s": PROXY_TIMEOUT_S}
         )
