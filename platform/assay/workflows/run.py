@@ -42,6 +42,8 @@ from assay.workflows.warm_start import weights_to_begin_with
 # Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
 # import everything, judging ensembles, reading the model back, scoring the test rows.
 FINISH_S, FINISH_S_PER_VALUE = 9.0, 1e-6
+# Ray Tune lets a fit that must be cut go on for up to 10 s. Kept where the budget is long; a short one has short fits.
+CUT_S, LONG_S = 8.0, 120.0
 FEW_VALUES = 20_000_000  # of predictions that this process combines sooner than actors
 
 
@@ -274,7 +276,9 @@ def budget_of(experiment: Experiment, run: Run, rows: Rows, num_cpus: int, start
     """Return the time that is left to a run; sessions that were interrupted count."""
     used_s = max((event.data.get("elapsed_s", 0.0) for event in run.events.read()), default=0.0)
     finish_s = FINISH_S + FINISH_S_PER_VALUE * rows.train.num_rows * rows.train.num_columns
-    return Budget(experiment.search.time_budget_s, finish_s, slots(experiment, num_cpus), started, used_s)
+    total_s = experiment.search.time_budget_s
+    finish_s += CUT_S if total_s is not None and total_s >= LONG_S else 0.0
+    return Budget(total_s, finish_s, slots(experiment, num_cpus), started, used_s)
 
 
 def _write_replay(run: Run, experiment: Experiment, records: Sequence[TrialRecord], chosen: str) -> None:
