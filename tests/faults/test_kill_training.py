@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
+
+from assay.training.state import unpacked
 
 HERE = runpy.run_path(str(Path(__file__).parent / "test_kill.py"))
 assay, finished, TIMEOUT_S = HERE["assay"], HERE["finished"], HERE["TIMEOUT_S"]
@@ -47,7 +50,9 @@ def awaited(storage: Path, name: str, started: subprocess.Popen[str]) -> Path:
     while time.monotonic() < until:
         found = list(storage.glob("runs/*/trials/*/state-0.safetensors"))
         if found and (found[0].parent / "epochs-0.json").exists():
-            time.sleep(2 * CHECKPOINT_S)
+            first = found[0].stat().st_mtime_ns
+            while found[0].stat().st_mtime_ns == first and time.monotonic() < until:
+                time.sleep(0.02)  # a second state: one that the training has gone on from, not its beginning
             return found[0].parent / name
         assert started.poll() is None, started.communicate()[1]
         time.sleep(0.05)
@@ -62,8 +67,14 @@ def worker_of(driver: int) -> int:
     raise AssertionError("no process trains")
 
 
-def epochs_after(file: Path, epoch: float) -> float:
-    """Return the first epoch that is told after the one given was the last before a kill."""
+def kept_epoch(folder: Path) -> int:
+    """Return the epoch of the state that a training would be taken up from."""
+    _, facts = unpacked(load_file(folder / "state-0.safetensors"))
+    return int(facts["epoch"])
+
+
+def epoch_after(file: Path) -> float:
+    """Return the first epoch that is told from now on."""
     before, until = file.stat().st_mtime_ns, time.monotonic() + TIMEOUT_S
     while file.stat().st_mtime_ns == before and time.monotonic() < until:
         time.sleep(0.02)
@@ -76,9 +87,10 @@ def test_a_killed_worker_costs_one_interval_and_no_epoch(folder: Path) -> None:
     file = awaited(folder / "storage", "epochs-0.json", started)
     os.kill(worker_of(started.pid), signal.SIGKILL)
     state_age_s = time.time() - (file.parent / "state-0.safetensors").stat().st_mtime
-    killed_at = read(file)[-1]["epoch"]
+    kept, killed_at = kept_epoch(file.parent), read(file)[-1]["epoch"]
     assert state_age_s < CHECKPOINT_S + 1.0  # and a second for the writing of it
     assert 0 < killed_at < NUM_EPOCHS, "the training had ended before the worker was killed"
+    assert epoch_after(file) > kept > 0, "the training began anew"
     result = finished(started)
     history = read(file)
     assert len(history) == NUM_EPOCHS
@@ -91,9 +103,8 @@ def test_a_killed_driver_is_resumed_from_the_state(folder: Path) -> None:
     file = awaited(folder / "storage", "epochs-0.json", killed)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
-    killed_at = read(file)[-1]["epoch"]
+    kept = kept_epoch(file.parent)
     resumed = assay(folder, "resume", "--storage", "storage", "--json")
-    first_told = epochs_after(file, killed_at)
-    assert first_told > killed_at / 2, "the training began anew"
+    assert epoch_after(file) > kept > 0, "the training began anew"
     finished(resumed)
     assert len(read(file)) == NUM_EPOCHS

@@ -137,3 +137,10 @@ def test_a_second_column_of_images_and_other_columns_are_left_out_and_said() -> 
     assert [column.name for column in profile.used] == ["x"]
     assert "second column of images" in profile.column("y").dropped
     assert "is no image" in profile.column("n").dropped
+
+
+def test_a_column_that_is_declared_but_not_there_is_named() -> None:
+    rows = pa.table({"x": [[[0, 9], [16, 3]]] * 4, "y": [*"abab"]})
+    kind = catalog.make(Shelf.KINDS, "image")
+    with pytest.raises(DataFault, match=r"column 'xx': is named in `columns` but is not in the data.*'x'"):
+        kind.profile(kind.summarise(rows, np.arange(4), 0), "y", None, {"xx": ColumnSpec(drop=True)}, None)

@@ -12,7 +12,8 @@ import pytest
 
 from assay import catalog
 from assay.batch import Batch
-from assay.errors import DataFault
+from assay.errors import DataFault, Fault
+from assay.kinds import _ragged
 from assay.profile import Profile
 from assay.vocabulary import ColumnKind, Shelf, Task
 
@@ -108,3 +109,10 @@ def test_numbers_beside_a_series_are_read_too_and_two_series_are_not(rows: pa.Ta
 def test_a_number_can_be_predicted_from_series(rows: pa.Table) -> None:
     table = rows.set_column(1, "way", pa.array(np.linspace(0, 1, 40)))
     assert profile_of(table).label.task is Task.REGRESSION
+
+
+def test_a_series_as_text_nested_a_thousand_lists_deep_is_named_and_not_a_crash() -> None:
+    text = pa.chunked_array([["[" * 5_000 + "1" + "]" * 5_000]])
+    found = _ragged.read(text, "walk", np.arange(1))
+    assert isinstance(found, Fault)
+    assert "expected a list of numbers" in found.found

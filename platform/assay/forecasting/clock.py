@@ -192,6 +192,27 @@ def read_times(column: pa.ChunkedArray, place: str) -> tuple[np.ndarray, bool, b
     raise DataFault.at(place, "holds neither dates nor whole numbers", "write times as 2026-01-31 10:00:00")
 
 
+def time_ranks(column: pa.ChunkedArray | pa.Array, place: str) -> np.ndarray:
+    """Return the rank of each time; text, as CSV has it, is read as numbers or dates, never sorted letter by letter.
+
+    Raises:
+        DataFault: a time is missing or neither a number nor a date, with its row.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+    missing_N = np.asarray(array.is_null(nan_is_null=True))
+    if text:
+        missing_N |= np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), True))
+    if missing_N.any():
+        row, count = int(np.flatnonzero(missing_N)[0]), int(missing_N.sum())
+        raise DataFault.at(place, f"{count:,} rows have no time (first: row {row})", "fill them in or drop them")
+    for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")) if text else (array.type,):
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            rank_N: np.ndarray = pc.rank(pc.cast(array, kind), tiebreaker="dense").to_numpy().astype(np.int64)
+            return rank_N
+    raise DataFault.at(place, "holds neither numbers nor dates to order rows by", "write times as 2026-01-31 10:00:00")
+
+
 def _usual(gap_n: np.ndarray, place: str) -> int:
     gap, count = Counter(gap_n.tolist()).most_common(1)[0]
     if count < MOST_USUAL * len(gap_n):

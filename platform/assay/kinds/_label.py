@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from assay.errors import Fault
+from collections.abc import Iterable, Mapping
+
+from assay.errors import DataFault, Fault, did_you_mean
 from assay.profile import ColumnSummary, LabelProfile
 from assay.vocabulary import Task
 
 MAX_NUMBERED_CLASSES = 20  # a whole-number label with more distinct values is a quantity
 MAX_CLASSES = 1_000
 FALSE_FIRST = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"-1", "1"})
+
+
+def summary_of(label: str, summaries: Mapping[str, ColumnSummary]) -> ColumnSummary:
+    """Return the summary of the label's column.
+
+    Raises:
+        DataFault: there is no such column.
+    """
+    if label not in summaries:
+        raise DataFault.at(f"label '{label}'", "no column has this name", did_you_mean(label, list(summaries)))
+    return summaries[label]
+
+
+def unknown_columns(declared: Iterable[str], known: Iterable[str]) -> list[Fault]:
+    """Return a fault for each column that the experiment file declares and the data lacks."""
+    names = list(known)
+    said = "is named in `columns` but is not in the data"
+    return [Fault(f"column '{name}'", said, did_you_mean(name, names)) for name in declared if name not in names]
 
 
 def infer_task(summary: ColumnSummary) -> Task:

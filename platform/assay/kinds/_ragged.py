@@ -113,7 +113,7 @@ def _from_text(array: pa.Array, name: str, row_N: np.ndarray) -> pa.Array | Faul
         try:
             found.append(None if text is None else json.loads(text))
             pa.array(found[-1:]).cast(pa.large_list(pa.float64()) if _is_flat(found[-1]) else LISTS)
-        except (ValueError, TypeError, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        except (ValueError, TypeError, pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, RecursionError):
             return Fault(
                 f"column '{name}'", f"found {text[:30]!r} in row {row_N[place]}, expected a list of numbers as JSON"
             )

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
-from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _columns, _pictures
-from assay.kinds._label import label_profile
+from assay.kinds._label import label_profile, summary_of, unknown_columns
 from assay.kinds._pictures import COLOUR, GREY, NotAnImage
 from assay.kinds._tensors import combined, leaf
 from assay.kinds.tabular import Tabular
@@ -60,9 +60,8 @@ class Image(Kind):
         declared: Mapping[str, Any],
         positive: str | None,
     ) -> Profile:
-        if label not in summaries:
-            raise DataFault.at(f"label '{label}'", "no column has this name", did_you_mean(label, list(summaries)))
-        label_known, faults = label_profile(label, summaries[label], task, positive)
+        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive)
+        faults += unknown_columns(declared, summaries)
         columns: list[ColumnProfile] = []
         for name, summary in summaries.items():
             if name == label:

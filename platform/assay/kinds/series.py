@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
-from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _ragged, _tensors
-from assay.kinds._label import label_profile
+from assay.kinds._label import label_profile, summary_of, unknown_columns
 from assay.kinds.tabular import Tabular
 from assay.parts import Kind
 from assay.profile import SAMPLE_SIZE, ColumnProfile, ColumnSummary, Moments, Profile
@@ -61,18 +61,15 @@ class Series(Kind):
     ) -> Profile:
         series = [name for name, summary in summaries.items() if SERIES in summary.stored]
         plain = {name: summary for name, summary in summaries.items() if not _of(name, series)}
-        if label not in plain:
-            raise DataFault.at(f"label '{label}'", "no column has this name", did_you_mean(label, list(plain)))
+        label_known, label_faults = label_profile(label, summary_of(label, plain), task, positive)
         columns = [_column_profile(name, summaries, declared.get(name)) for name in series]
         used = [column.name for column in columns if not column.dropped]
         faults = [fault for name in used for fault in _faults(name, summaries)]
         if len(used) != 1:
             faults.append(_how_many(used))
-        unknown = [name for name in declared if name not in plain and name not in series]
-        faults += [Fault(f"column '{name}'", "is named in `columns` but is not in the data") for name in unknown]
+        faults += unknown_columns(declared, [*plain, *series])
         beside, told = _beside(plain, label, task, declared, positive)
         faults += told
-        label_known, label_faults = label_profile(label, plain[label], task, positive)
         raise_all(DataFault, [*faults, *label_faults])
         return Profile((*columns, *beside), label_known, summaries[label].num_rows)
 

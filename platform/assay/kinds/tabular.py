@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
-from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _arrays, _columns
-from assay.kinds._label import label_profile
+from assay.kinds._label import label_profile, summary_of, unknown_columns
 from assay.parts import Kind
 from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.vocabulary import ColumnKind, Task
@@ -46,16 +46,8 @@ class Tabular(Kind):
         declared: Mapping[str, Any],
         positive: str | None,
     ) -> Profile:
-        if label not in summaries:
-            raise DataFault.at(f"label '{label}'", "no column has this name", did_you_mean(label, list(summaries)))
-        label_known, faults = label_profile(label, summaries[label], task, positive)
-        faults += [
-            Fault(
-                f"column '{name}'", "is named in `columns` but is not in the data", did_you_mean(name, list(summaries))
-            )
-            for name in declared
-            if name not in summaries
-        ]
+        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive)
+        faults += unknown_columns(declared, summaries)
         columns = self.columns(summaries, label, declared)
         faults += [fault for column in columns for fault in _column_faults(column, summaries[column.name])]
         if not any(not column.dropped for column in columns):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.forecasting.clock import time_ranks
 from assay.model import Model
 from assay.spec import Experiment, SeriesSpec
 
@@ -91,7 +92,8 @@ def joined(table: pa.Table, spec: SeriesSpec, label: str, broken: str = "error")
         [Fault(f"column '{name}'", "is missing", did_you_mean(name, table.column_names)) for name in absent],
     )
     code_S, ids = _codes(table.column(spec.id), spec.id)
-    order_S = np.lexsort((np.arange(len(code_S)), _times(table, spec), code_S))
+    time_S = code_S if spec.time is None else time_ranks(table.column(spec.time), f"column '{spec.time}'")
+    order_S = np.lexsort((np.arange(len(code_S)), time_S, code_S))
     table, code_S = table.take(pa.array(order_S)), code_S[order_S]
     value_SC = np.stack([_numbers(table.column(name), name) for name in spec.channels], axis=1)
     first_N = np.searchsorted(code_S, np.arange(len(ids)))
@@ -120,24 +122,6 @@ def _codes(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, list[str]]:
         raise DataFault.at(f"column '{name}'", f"names no series in row {row}", "give every step the id of its series")
     found = column.combine_chunks().dictionary_encode()
     return found.indices.to_numpy().astype(np.int64), [str(value) for value in found.dictionary.to_pylist()]
-
-
-def _times(table: pa.Table, spec: SeriesSpec) -> np.ndarray:
-    """Return the rank of each step in time; text is read as numbers or dates."""
-    if spec.time is None:
-        return np.zeros(table.num_rows, np.int64)
-    column = table.column(spec.time).combine_chunks()
-    place = f"column '{spec.time}'"
-    if column.null_count:
-        row = int(np.flatnonzero(np.asarray(column.is_null()))[0])
-        raise DataFault.at(place, f"has no time in row {row}", "fill it in, or leave `series.time` out")
-    for kind in (pa.float64(), pa.timestamp("us")) if pa.types.is_string(column.type) else (column.type,):
-        try:
-            found: np.ndarray = pc.rank(pc.cast(column, kind), tiebreaker="dense").to_numpy().astype(np.int64)
-            return found
-        except pa.ArrowInvalid:
-            continue
-    raise DataFault.at(place, "holds neither numbers nor dates to order steps by", "write times as 2026-01-31 10:00:00")
 
 
 def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from assay.batch import ROUGH, Batch, Pending
 from assay.engines import loading, objects
 from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
+from assay.forecasting.clock import time_ranks
 from assay.model import Recipe, StepState, learn_steps
 from assay.parts import Kind, Split
 from assay.profile import Profile
@@ -189,24 +189,9 @@ def _guide(table: pa.Table, split: Split, experiment: Experiment) -> np.ndarray 
     assert name is not None, "checking.py asks for the column"
     column = table.column(name).combine_chunks()
     if split.needs == "time":
-        return _order(column, name)
+        return time_ranks(column, f"column '{name}'")
     codes: np.ndarray = pc.fill_null(pc.dictionary_encode(column).indices, -1).to_numpy(zero_copy_only=False)
     return codes
-
-
-def _order(column: pa.Array, name: str) -> np.ndarray:
-    """Return the rank of each time; text, as CSV has it, is read as numbers or dates, never sorted letter by letter."""
-    missing = pc.sum(_missing(column)).as_py() or 0
-    if missing:
-        raise DataFault.at(f"column '{name}'", f"{missing:,} rows have no time", "fill them in or drop them")
-    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")) if text else (column.type,):
-        with suppress(pa.ArrowInvalid):
-            order: np.ndarray = pc.rank(pc.cast(column, kind), tiebreaker="dense").to_numpy()
-            return order
-    raise DataFault.at(
-        f"column '{name}'", "holds neither numbers nor dates to order rows by", "write times as 2026-01-31 10:00:00"
-    )
 
 
 def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> Profile:
