@@ -5,6 +5,7 @@ serve run serving/config.yaml
 # No `from __future__ import annotations` here: Ray Serve looks at the class in build's signature to check its argument.
 
 import sys
+from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
@@ -13,7 +14,7 @@ from ray.serve.context import _get_global_client
 
 from assay_serving import gate, settings
 from assay_serving.desk import Desk
-from assay_serving.settings import ModelRef, ServeArgs
+from assay_serving.settings import Plan, ServeArgs
 from assay_serving.web import create_app
 
 # The desk answers the overloaded client itself, in JSON, from MAX_WAITING on. Serve's own limits lie a little beyond:
@@ -49,9 +50,9 @@ class ModelDeployment:
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._desk, self._token_digest)
 
-    async def reconfigure(self, user_config: dict[str, str]) -> None:
-        """Switch to the model that `user_config` names (see `ModelRef`) while requests go on."""
-        await self._desk.switch(ModelRef.model_validate(user_config))
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Follow another plan (see `Plan`) while requests go on."""
+        await self._desk.switch(Plan.model_validate(user_config))
 
     async def check_health(self) -> None:
         """Raise when only a new process can help; then Serve starts one."""
@@ -59,16 +60,31 @@ class ModelDeployment:
 
 
 def build(args: ServeArgs) -> serve.Application:
-    """Return the application that serves one model.
+    """Return the application that serves the models of a plan.
 
     The token is read here, from the environment of whoever deploys, and only its hash goes to the replicas.
     """
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]
-        num_replicas=args.num_replicas,
+        **_size(args),
         ray_actor_options={"num_cpus": args.threads},
-        user_config=args.model.model_dump(),
-        # The same code under the same version: deploying another model reconfigures the replicas and restarts none.
+        user_config=args.plan.model_dump(),
+        # The same code under the same version: deploying another plan reconfigures the replicas and restarts none.
         version=f"assay-{settings.PRODUCT_VERSION}",
         _internal=True,
     )
     return deployment.bind(gate.token_digest(), args.threads)
+
+
+def _size(args: ServeArgs) -> dict[str, Any]:
+    """Return how many replicas there are: a fixed number, or as many as the waiting requests call for."""
+    if args.max_replicas is None:
+        return {"num_replicas": args.num_replicas}
+    return {
+        "autoscaling_config": {
+            "min_replicas": args.num_replicas,
+            "max_replicas": max(args.max_replicas, args.num_replicas),
+            "target_ongoing_requests": settings.MAX_BATCH_REQUESTS // 2,
+            "upscale_delay_s": 3,  # a second burst finds the replica there; Serve's 30 s answer 503 meanwhile
+            "downscale_delay_s": 120,
+        }
+    }
