@@ -28,7 +28,7 @@ from assay.store.releases import Release
 
 # Named, not imported: the server stands on the platform, not the other way round.
 APPLICATION, GATE, SETTINGS = "assay_serving.app", "assay_serving.gate", "assay_serving.settings"
-APP_NAME = "assay"
+APP_NAME, SHADOW_APP_NAME = "assay", "assay-shadow"
 READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
 # The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
 PROXY_TIMEOUT_S = 35.0
@@ -96,7 +96,7 @@ class Server:
 
     def stop(self) -> None:
         """Answer what is being answered, then stop; a Ray that was there before stays."""
-        _delete()
+        _delete(APP_NAME, SHADOW_APP_NAME)
         if self.connected_here:
             cluster.disconnect()
 
@@ -138,7 +138,7 @@ def start(
         if server.connected_here:
             undo.callback(cluster.disconnect)
         _open_proxy(host, port)
-        undo.callback(_delete)
+        undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
         _deploy(releases, scale)
         _await_releases(server.url, releases)
         undo.pop_all()
@@ -232,16 +232,26 @@ def _open_proxy(host: str, port: int) -> None:
 def _deploy(releases: Sequence[Release], scale: Scale) -> None:
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
+    arguments = _arguments(releases, scale)
+    if any(release.shadow for release in releases):  # not waited for: whether it comes up must matter to nobody
+        beside = serve.RunTarget(application.build_shadow(arguments), name=SHADOW_APP_NAME, route_prefix=None)
+        serve.run_many([beside], wait_for_applications_running=False)
     try:
-        serve.run(application.build(_arguments(releases, scale)), name=APP_NAME, route_prefix="/")
+        serve.run(application.build(arguments), name=APP_NAME, route_prefix="/")
     except (RuntimeError, TimeoutError) as error:
         named = ", ".join(map(described, releases))
         raise ClusterFault.at(named, f"was not deployed ({_last_line(error)})", "look at `serve status`") from None
+    if not any(release.shadow for release in releases):
+        _delete(SHADOW_APP_NAME)
 
 
-def _delete() -> None:
+def _delete(*names: str) -> None:
     # Drains the replicas. `serve.shutdown()` would do no more for a local Ray, which ends anyway, and prints errors.
-    _quiet_serve().delete(APP_NAME)
+    serve = _quiet_serve()
+    running = serve.status().applications
+    for name in names:
+        if name in running:
+            serve.delete(name)
 
 
 def _last_line(error: BaseException) -> str:

@@ -85,7 +85,10 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
     async def stats(name: str, version: str | None = None) -> Response:
         plan, asked = desk.routes.plan(name), desk.routes.find(name, version)
         refs = plan.answering if version is None else [asked]
-        return json_response({"model_stats": [_statistics(await loaded(desk, ref)) for ref in refs]})
+        found = [_statistics(await loaded(desk, ref)) for ref in refs]
+        if version is None and plan.shadow and app.state.mirror:
+            found[0]["shadow"] = app.state.mirror.told(plan.ref(plan.shadow))
+        return json_response({"model_stats": found})
 
     @app.get("/v2/models/stats")
     async def all_stats() -> Response:
