@@ -89,6 +89,17 @@ def promote(
     return releases.roles(name)
 
 
+def rollback(storage: Storage, name: str, tracking_uri: str | None = None) -> Json:
+    """Make the former champion the champion again, end the canary, and return the versions by role.
+
+    Raises:
+        SpecFault: there is no such model, or it has no former champion.
+    """
+    releases = Releases(registry(storage, tracking_uri))
+    releases.rollback(name)
+    return releases.roles(name)
+
+
 def _share(text: str) -> float:
     try:
         return float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else float(text)
