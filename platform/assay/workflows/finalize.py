@@ -29,7 +29,7 @@ from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
 from assay.seeds import child
 from assay.spec import Experiment
-from assay.store import artifact, files
+from assay.store import artifact, files, reference
 from assay.store.runs import Run
 from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
@@ -107,10 +107,11 @@ def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget, num_
 
 @dataclass(frozen=True)
 class Built:
-    """A model whose members are sealed, and what it must predict for the first rows of `probe_rows`."""
+    """A model whose members are sealed, what it must predict for the first of `probe_rows`, and its reference."""
 
     model: Model
     prediction_nK: np.ndarray
+    reference: Mapping[str, bytes]
 
 
 def prover(records: Sequence[TrialRecord], threads: int) -> Prover:
@@ -192,7 +193,9 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         card[long_series.CARD] = experiment.series.model_dump()
     kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
     model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
-    return Built(model, model.calibrated(prediction_nK))
+    said_NK = model.calibrated(board.judged.prediction_NK[chosen.name])
+    kept = reference.content(said_NK, board.judged.y_N, child(experiment.seed, "reference"))
+    return Built(model, model.calibrated(prediction_nK), kept)
 
 
 Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
@@ -261,7 +264,7 @@ def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     """
     if run.model.exists():  # of a session that was killed before the folder was proven
         files.remove_tree(run.model)
-    artifact.pack(run.model, built.model)
+    artifact.pack(run.model, built.model, built.reference)
     own = [_module(member.algorithm) or _module(member.params.get("module")) for member in built.model.members]
     imports = sorted({name for name in own if name and name.split(".")[0] not in ("sklearn", "assay")})
     return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
