@@ -1,95 +1,48 @@
-"""The model at work: checks rows, joins requests into predict calls, switches versions. Knows neither HTTP nor Ray."""
+"""The models at work: loads versions, joins requests into predict calls, follows plans. Knows neither HTTP nor Ray."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from assay.batch import Batch
-from assay.errors import AssayError
-from assay.forecasting.framing import Framed, Framing
-from assay.forecasting.requests import framing_of, wanted
-from assay.model import Model
-from assay.profile import Profile
-from assay.store import artifact
+from assay.errors import ArtifactFault, AssayError, Fault
 from assay_serving import settings
 from assay_serving.batching import Batcher
-from assay_serving.settings import ModelRef
+from assay_serving.routing import Routes
+from assay_serving.served import Served
+from assay_serving.settings import ModelPlan, ModelRef, Plan
 
 
-@dataclass(frozen=True, eq=False)
-class Served:
-    """A loaded model under its name and version; a request keeps the one it began with."""
+@dataclass(frozen=True)
+class Answered:
+    """A request and its answer, as those see it who watch: the prediction log, a shadow."""
 
-    ref: ModelRef
-    model: Model
-
-    @cached_property
-    def framing(self) -> Framing | None:
-        """How the model frames series; None of a model that does not forecast."""
-        return framing_of(self.model.card)
-
-    @cached_property
-    def asks(self) -> Profile:
-        """The columns of a request: those that the model reads, or those that series are made of."""
-        return self.model.profile if self.framing is None else wanted(self.framing, self.model.profile)
-
-    def rows(self, table: pa.Table) -> tuple[Batch, Framed | None]:
-        """Return the rows to predict for those of a request, and of a forecast what turns the numbers back.
-
-        Raises:
-            DataFault: naming each column that does not fit, or each series.
-        """
-        if self.framing is None:
-            return self.model.batch(table), None
-        framed = self.framing.future(table)
-        return self.model.batch(framed.table.drop_columns([self.framing.label])), framed
-
-    def forecast(self, framed: Framed | None, prediction_NK: np.ndarray) -> pa.Table | None:
-        """Return the columns of a forecast: series, time and prediction; None of a model that does not forecast."""
-        if framed is None or self.framing is None:
-            return None
-        return self.framing.answer(framed, prediction_NK[:, 0])
-
-    @classmethod
-    def load(cls, ref: ModelRef) -> Served:
-        """Load an artifact after every file was checked.
-
-        Raises:
-            ArtifactFault: it was changed, is incomplete, or is not ours.
-        """
-        return cls(ref, artifact.load(Path(ref.path)))
-
-
-@dataclass
-class Tally:
-    """What happened since the start, in the words of Triton's statistics."""
-
-    num_requests: int = 0
-    num_rows: int = 0
-    num_calls: int = 0
-    num_failed: int = 0
-    wait_ns: int = 0  # from the first byte checked to the answer, summed over requests
-    compute_ns: int = 0
-    last_ms: int = 0  # of the last answer, since 1970
+    served: Served
+    table: pa.Table  # the rows as they were checked
+    prediction_NK: np.ndarray
+    told: pa.Table | None = None  # the columns of a forecast
+    request_id: str = ""
 
 
 class Desk:
-    """Answers with the model it was last given; the event loop stays free while a model computes."""
+    """Answers with the versions it was last given; the event loop stays free while a model computes."""
 
-    def __init__(self, threads: int = 1) -> None:
-        self._served: Served | None = None
-        self.refused: tuple[ModelRef, str] | None = None  # the model that was to be switched to, and why it is not
-        self.tally = Tally()
+    def __init__(self, threads: int = 1, max_loaded: int = settings.MAX_LOADED) -> None:
+        self.routes = Routes()
+        self.refused: dict[tuple[str, str], str] = {}  # versions that were to be loaded, and why they are not
+        self.watching: list[Callable[[Answered], None]] = []  # told of every answer; must neither raise nor take long
+        self._max_loaded = max_loaded
+        self._loaded: OrderedDict[ModelRef, Served] = OrderedDict()  # the one used last is the last
+        self._loading: dict[ModelRef, asyncio.Task[Served]] = {}
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
         self._executor = ThreadPoolExecutor(1, "predict", initializer=_pin, initargs=(threads,))
         self._batcher: Batcher[Served, Batch, np.ndarray] = Batcher(
@@ -101,32 +54,60 @@ class Desk:
         )
 
     @property
-    def served(self) -> Served:
-        """The model that new requests get."""
-        assert self._served is not None, "no model was given yet"
-        return self._served
-
-    @property
     def version(self) -> str:
-        """The version that new requests get; empty before there is one."""
-        return "" if self._served is None else self._served.ref.version
+        """The champion of the only model; empty before there is one, or when there are several."""
+        champions = [plan.champion.version for plan in self.routes]
+        return champions[0] if len(champions) == 1 else ""
 
-    async def switch(self, ref: ModelRef) -> None:
-        """Load another model beside the one at work, then let new requests have it; none fails, none waits.
+    async def switch(self, plan: Plan) -> None:
+        """Load what a plan adds beside what is at work, then let new requests have it; none fails, none waits.
 
-        A model that cannot be loaded is refused: the one at work stays, and `refused` says why.
+        A version that cannot be loaded is refused, and `refused` says why: what its model had before stays.
 
         Raises:
-            AssayError: it cannot be loaded and there is none at work.
+            ArtifactFault: there is nothing at work yet, and no model of the plan can be loaded.
         """
-        try:
-            served = await asyncio.to_thread(Served.load, ref)
-        except AssayError as error:
-            if self._served is None:
-                raise
-            self.refused = (ref, str(error))
-            return
-        self._served, self.refused = served, None
+        refused: dict[tuple[str, str], str] = {}
+        kept = [await self._possible(model, refused) for model in plan.models]
+        models = [model for model in kept if model is not None]
+        if not models:
+            raise ArtifactFault(*(Fault(f"model {name}/{version}", why) for (name, version), why in refused.items()))
+        self.routes, self.refused = Routes.of(Plan(models=models)), refused
+        for ref in [ref for ref in self._loaded if ref not in self._answering()]:
+            del self._loaded[ref]
+
+    async def _possible(self, model: ModelPlan, refused: dict[tuple[str, str], str]) -> ModelPlan | None:
+        """Return what of a model's plan can be answered with: all, or it without its canary, or what was before."""
+        for ref in model.answering:
+            try:
+                await self.served(ref)
+            except AssayError as error:
+                refused[ref.name, ref.version] = str(error)
+        if (model.name, model.champion.version) in refused:
+            return self.routes.plans.get(model.name)
+        if model.canary is not None and (model.name, model.canary.version) in refused:
+            return model.model_copy(update={"canary": None})
+        return model
+
+    def _answering(self) -> set[ModelRef]:
+        return {ref for model in self.routes for ref in model.answering}
+
+    async def served(self, ref: ModelRef) -> Served:
+        """Return a version, loaded now if it is not yet; that unused for longest leaves when there are too many.
+
+        Raises:
+            AssayError: it cannot be loaded.
+        """
+        if ref in self._loaded:
+            self._loaded.move_to_end(ref)
+            return self._loaded[ref]
+        if ref not in self._loading:  # requests that come meanwhile wait for the same
+            self._loading[ref] = asyncio.create_task(asyncio.to_thread(Served.load, ref))
+            self._loading[ref].add_done_callback(lambda _: self._loading.pop(ref, None))
+        served = self._loaded[ref] = await asyncio.shield(self._loading[ref])
+        while len(self._loaded) > self._max_loaded:
+            self._loaded.popitem(last=False)
+        return served
 
     def admit(self) -> None:
         """Return when there is room for one more request.
@@ -143,24 +124,24 @@ class Desk:
             Overloaded: too many requests wait.
             TimeoutError: it took longer than a request may.
         """
-        started_ns = time.perf_counter_ns()
+        started_ns, tally = time.perf_counter_ns(), served.tally
         try:
             async with asyncio.timeout(settings.REQUEST_TIMEOUT_S):
                 prediction_NK = await self._batcher.submit(served, batch, len(batch))
         except BaseException:
-            self.tally.num_failed += 1
+            tally.num_failed += 1
             raise
-        self.tally.num_requests += 1
-        self.tally.num_rows += len(batch)
-        self.tally.wait_ns += time.perf_counter_ns() - started_ns
-        self.tally.last_ms = time.time_ns() // 1_000_000
+        tally.num_requests += 1
+        tally.num_rows += len(batch)
+        tally.wait_ns += time.perf_counter_ns() - started_ns
+        tally.last_ms = time.time_ns() // 1_000_000
         return prediction_NK
 
     def _predict(self, served: Served, batches: Sequence[Batch]) -> Sequence[np.ndarray]:
         started_ns = time.perf_counter_ns()
         prediction_NK = served.model.predict_batch(joined(batches))
-        self.tally.num_calls += 1
-        self.tally.compute_ns += time.perf_counter_ns() - started_ns
+        served.tally.num_calls += 1
+        served.tally.compute_ns += time.perf_counter_ns() - started_ns
         return np.split(prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
 
     def check(self) -> None:
@@ -169,7 +150,7 @@ class Desk:
         Raises:
             RuntimeError: there is no model, or a predict call hangs; a new process is the only cure.
         """
-        if self._served is None:
+        if not self.routes.plans:
             raise RuntimeError("no model is loaded")
         if self._batcher.busy_s > settings.HUNG_AFTER_S:
             raise RuntimeError(f"a predict call has been running for {self._batcher.busy_s:.0f} s")

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from assay.errors import DataFault
+from assay_serving.routing import NotServed
 
 log = logging.getLogger("assay_serving")
 
@@ -42,6 +43,10 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
     @app.exception_handler(RequestFault)
     async def on_request_fault(_: Request, fault: RequestFault) -> JSONResponse:
         return error_response(fault.status, fault.error, fault.headers)
+
+    @app.exception_handler(NotServed)
+    async def on_unknown_model(_: Request, error: NotServed) -> JSONResponse:
+        return error_response(HTTPStatus.NOT_FOUND, str(error))
 
     @app.exception_handler(DataFault)
     async def on_data_fault(_: Request, fault: DataFault) -> JSONResponse:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from importlib import metadata
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assay.spec.strict import Strict
 
@@ -14,6 +15,7 @@ try:
 except metadata.PackageNotFoundError:  # run from an uploaded working directory
     PRODUCT_VERSION = "0"
 TOKEN_VARIABLE = "ASSAY_SERVE_TOKEN"  # noqa: S105 - the name of the variable, not a secret
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # of models and versions, as they stand in URLs
 
 MAX_BODY_BYTES = 16 * 2**20  # about 100,000 rows of 20 columns as JSON; also the cap on an inflated body
 MAX_ROWS = 100_000  # beyond it a batch job is the right tool, and one request would hold up all others
@@ -24,26 +26,77 @@ MAX_WAITING = 4 * MAX_BATCH_REQUESTS  # requests waiting for a predict call; one
 RETRY_AFTER_S = 1  # what a 503 tells the client to wait
 HUNG_AFTER_S = 4 * REQUEST_TIMEOUT_S  # a predict call that runs this long makes the replica unhealthy
 INLINE_BODY_BYTES = 32 * 2**10  # a body up to this size is parsed in the event loop: about a millisecond
+MAX_LOADED = 16  # versions that a replica holds at a time; the one unused for longest makes room for another
 
 
-class ModelRef(Strict):
-    """Which model a replica answers with; as `user_config` it switches a running one without a restart."""
+class VersionRef(Strict):
+    """A version of a model and where its artifact lies."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="model name, as it stands in the URL")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="version, as it stands in the URL")
+    version: str = Field(pattern=NAME, description="version, as it stands in the URL")
     path: str = Field(min_length=1, description="folder of the model artifact, readable on every node")
 
 
-class ServeArgs(ModelRef):
+class ModelRef(VersionRef):
+    """A version of a model of a name."""
+
+    name: str = Field(pattern=NAME, description="model name, as it stands in the URL")
+
+
+class ModelPlan(Strict):
+    """The versions of one model: the champion, and beside it one that gets a share and one that only watches."""
+
+    name: str = Field(pattern=NAME, description="model name, as it stands in the URL")
+    champion: VersionRef = Field(description="answers whatever no other version is asked for")
+    canary: VersionRef | None = Field(None, description="answers a share of the requests, the same keys always")
+    canary_share: float = Field(0.0, ge=0, le=1, description="share of the keys that the canary answers")
+    shadow: VersionRef | None = Field(None, description="is asked the same in a process of its own, and never answers")
+
+    def ref(self, role: VersionRef) -> ModelRef:
+        """Return a version of this plan with the name."""
+        return ModelRef(name=self.name, version=role.version, path=role.path)
+
+    @property
+    def answering(self) -> tuple[ModelRef, ...]:
+        """The versions that a client may get an answer of, the champion first."""
+        return tuple(self.ref(role) for role in (self.champion, self.canary) if role is not None)
+
+    def roles(self) -> dict[str, str | float]:
+        """Return which version has which role, as clients read it in the metadata."""
+        roles: dict[str, str | float] = {"champion": self.champion.version}
+        if self.canary:
+            roles |= {"canary": self.canary.version, "canary_share": self.canary_share}
+        return roles | ({"shadow": self.shadow.version} if self.shadow else {})
+
+
+class Plan(Strict):
+    """All models of a server; as `user_config` it switches running replicas without a restart."""
+
+    models: Annotated[list[ModelPlan], Field(min_length=1, description="the models of this server, each named once")]
+
+    @classmethod
+    def alone(cls, name: str, version: str, path: str) -> Plan:
+        """Return the plan of one version of one model."""
+        return Plan(models=[ModelPlan(name=name, champion=VersionRef(version=version, path=path))])
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Plan:
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError(f"model '{max(names, key=names.count)}' is planned twice; give each model one entry")
+        return self
+
+
+class ServeArgs(Plan):
     """What `assay_serving.app:build` takes."""
 
-    num_replicas: int = Field(1, ge=1, le=1_000, description="processes that hold the model, each on one CPU")
+    num_replicas: int = Field(1, ge=1, le=1_000, description="processes that hold the models; the fewest if it scales")
+    max_replicas: int | None = Field(None, ge=1, le=1_000, description="most processes when many requests wait")
     threads: int = Field(1, ge=1, le=256, description="CPUs and compute threads of each replica")
 
     @property
-    def model(self) -> ModelRef:
-        """The model alone."""
-        return ModelRef(name=self.name, version=self.version, path=self.path)
+    def plan(self) -> Plan:
+        """The models alone."""
+        return Plan(models=self.models)
 
 
 def is_loopback(host: str | None) -> bool:

@@ -29,7 +29,7 @@ from assay.vocabulary import Shelf
 from assay.vocabulary import Task as Word
 from assay_serving.app import create_app
 from assay_serving.desk import Desk
-from assay_serving.settings import ModelRef
+from assay_serving.settings import Plan
 
 pytestmark = pytest.mark.cluster
 NUM_ROWS = 400
@@ -107,7 +107,7 @@ def test_a_fresh_process_predicts_the_same(home: Path, result: assay.Result) -> 
 def test_the_server_answers_with_its_predictions(home: Path, result: assay.Result) -> None:
     async def ask() -> Any:
         desk = Desk()
-        await desk.switch(ModelRef(name="growing", version="1", path=str(folder_of(home, result))))
+        await desk.switch(Plan.alone("growing", "1", str(folder_of(home, result))))
         transport = httpx.ASGITransport(create_app(desk, None))
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             rows = table().slice(0, 3).to_pylist()

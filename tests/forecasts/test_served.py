@@ -20,6 +20,7 @@ from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.store import artifact
 from assay.store.pyfunc import _load_pyfunc
+from assay.store.releases import Release
 
 pytestmark = pytest.mark.cluster
 KINDS = {"shop": "BYTES", "day": "BYTES", "holiday": "BOOL", "sold": "FP64"}
@@ -29,7 +30,7 @@ KINDS = {"shop": "BYTES", "day": "BYTES", "holiday": "BOOL", "sold": "FP64"}
 def http(ray_cluster: None, folder: Path, free_port: int) -> Iterator[httpx.Client]:
     """A client of the model that forecasts, behind a real Ray Serve."""
     with (
-        serving.start(folder, "sales", "1", port=free_port) as server,
+        serving.start(Release.alone("sales", "1", folder), port=free_port) as server,
         httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client,
     ):
         yield client

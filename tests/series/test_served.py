@@ -13,6 +13,7 @@ import pytest
 from assay.engines import serving
 from assay.model import Model
 from assay.store import artifact
+from assay.store.releases import Release
 
 pytestmark = pytest.mark.cluster
 Walks = list[list[list[float]]]
@@ -24,7 +25,7 @@ def http(
 ) -> Iterator[httpx.Client]:
     folder = artifact.pack(tmp_path_factory.mktemp("models") / "walks", model).folder
     with (
-        serving.start(Path(folder), "walks", "1", port=free_port) as server,
+        serving.start(Release.alone("walks", "1", Path(folder)), port=free_port) as server,
         httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client,
     ):
         yield client

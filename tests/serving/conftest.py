@@ -15,9 +15,10 @@ import pytest
 from assay import catalog
 from assay.model import Member, Model, Recipe, StepState
 from assay.store import artifact
+from assay.store.releases import Release
 from assay.vocabulary import Shelf
 from assay_serving.desk import Desk
-from assay_serving.settings import ModelRef
+from assay_serving.settings import Plan
 from assay_serving.web import create_app
 
 CITIES = ("Oslo", "Rome", "Lima")
@@ -90,7 +91,7 @@ class App:
     def __init__(self, folder: Path, token_digest: str | None = None) -> None:
         self.desk = Desk()
         self.runner = asyncio.Runner()
-        self.runner.run(self.desk.switch(ModelRef(name="m", version="1", path=str(folder))))
+        self.runner.run(self.desk.switch(Plan.alone("m", "1", str(folder))))
         transport = httpx.ASGITransport(create_app(self.desk, token_digest), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://here")
 
@@ -133,7 +134,7 @@ def served(ray_cluster: None, folders: dict[str, Path], free_port: int) -> Itera
     """The mixed model as demo/1 behind a real Ray Serve."""
     from assay.engines import serving
 
-    with serving.start(folders["mixed"], "demo", "1", port=free_port) as server:
+    with serving.start(Release.alone("demo", "1", folders["mixed"]), port=free_port) as server:
         yield server
 
 

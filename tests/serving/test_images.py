@@ -17,6 +17,7 @@ from PIL import Image
 from assay import catalog
 from assay.model import Member, Model, Recipe
 from assay.store import artifact
+from assay.store.releases import Release
 from assay.vocabulary import Shelf
 
 SIDE = 10
@@ -159,8 +160,8 @@ def test_metadata_says_that_the_column_is_an_image(app: Any) -> None:
 
 @pytest.mark.cluster
 def test_images_are_answered_over_http(served: Any, http: httpx.Client, folder: Path, folders: dict[str, Path]) -> None:
-    before = served.version
-    served.switch(folder, "images")
+    before = served.releases
+    served.switch(Release.alone("demo", "images", folder))
     try:
         for path, body in forms().values():
             answer = http.post(path.replace("/m/", "/demo/"), json=body)
@@ -168,4 +169,4 @@ def test_images_are_answered_over_http(served: Any, http: httpx.Client, folder: 
         broken = http.post("/invocations", json={"instances": [text(pictures(1)[0]), "hello!"]})
         assert (broken.status_code, "column 'photo'" in broken.json()["error"]) == (400, True)
     finally:
-        served.switch(folders["mixed"], before)
+        served.switch(*before)

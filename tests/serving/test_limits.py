@@ -19,7 +19,7 @@ from assay_serving import settings
 from assay_serving.batching import Batcher, Overloaded
 from assay_serving.desk import Desk
 from assay_serving.gate import refuse_open_door
-from assay_serving.settings import ModelRef
+from assay_serving.settings import Plan
 
 JSON = {"content-type": "application/json"}
 
@@ -75,7 +75,8 @@ def test_a_wrong_method_is_405_in_json(mixed: Any, method: str, path: str, statu
 
 def test_a_bug_is_500_in_json_and_tells_nothing(open_app: Any, folders: dict[str, Path], row: dict[str, Any]) -> None:
     app = open_app(folders["mixed"])
-    app.desk.served.model.members[0].fitted.estimator.tree_ = None
+    served = app.runner.run(app.desk.served(app.desk.routes.find("m")))
+    served.model.members[0].fitted.estimator.tree_ = None
     answer = app.post("/invocations", json={"dataframe_records": [row]})
     assert answer.status_code == 500
     assert answer.json() == {"error": "internal error; the server's log has the details"}
@@ -226,7 +227,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_at_work(
     open_app: Any, folders: dict[str, Path], tmp_path: Path, row: Any
 ) -> None:
     app = open_app(folders["mixed"])
-    app.runner.run(app.desk.switch(ModelRef(name="m", version="2", path=str(tmp_path))))
+    app.runner.run(app.desk.switch(Plan.alone("m", "2", str(tmp_path))))
     assert app.post("/invocations", json={"dataframe_records": [row]}).headers["x-assay-version"] == "1"
     refused = app.post("/v2/repository/index").json()[1]
     assert (refused["version"], refused["state"]) == ("2", "UNAVAILABLE")
@@ -235,7 +236,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_at_work(
 
 def test_a_server_with_nothing_to_serve_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ArtifactFault):
-        asyncio.run(Desk().switch(ModelRef(name="m", version="1", path=str(tmp_path))))
+        asyncio.run(Desk().switch(Plan.alone("m", "1", str(tmp_path))))
 
 
 def test_health_is_bad_without_a_model() -> None:

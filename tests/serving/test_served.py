@@ -17,6 +17,7 @@ import pytest
 
 from assay.engines import serving
 from assay.errors import ArtifactFault, ClusterFault, SpecFault
+from assay.store.releases import Release
 
 cluster = pytest.mark.cluster
 
@@ -99,8 +100,8 @@ def test_switching_versions_under_load_fails_no_request(
 
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(load) for _ in range(4)]
-        served.switch(folders["mixed"], "2")
-        served.switch(folders["mixed"], "3")
+        served.switch(Release.alone("demo", "2", folders["mixed"]))
+        served.switch(Release.alone("demo", "3", folders["mixed"]))
         enough.set()
     assert [client.exception() for client in clients] == [None] * 4
     assert {status for status, _ in found} == {200}
@@ -114,8 +115,8 @@ def test_a_changed_artifact_is_refused_and_the_version_at_work_stays(
     shutil.copytree(folders["mixed"], tmp_path / "changed")
     (tmp_path / "changed" / "profile.json").write_text("{}")
     with pytest.raises(ArtifactFault, match=r"profile\.json"):
-        served.switch(tmp_path / "changed", "9")
-    assert http.get("/v2").headers["x-assay-version"] == served.version
+        served.switch(Release.alone("demo", "9", tmp_path / "changed"))
+    assert http.get("/v2").headers["x-assay-version"] == served.releases[0].champion.version
 
 
 @cluster
@@ -124,7 +125,7 @@ def test_one_cluster_listens_on_one_port_and_says_which(served: Any, folders: di
         probe.bind(("127.0.0.1", 0))
         other = int(probe.getsockname()[1])
     with pytest.raises(ClusterFault, match=f"--port {httpx.URL(served.url).port}"):
-        serving.start(folders["mixed"], "demo", "1", port=other)
+        serving.start(Release.alone("demo", "1", folders["mixed"]), port=other)
     assert httpx.get(f"{served.url}/v2").status_code == 200
 
 
@@ -135,24 +136,24 @@ def test_a_port_in_use_is_said_before_ray_starts(folders: dict[str, Path]) -> No
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ClusterFault, match=f"port {port}: is in use.*--port"):
-            serving.start(folders["mixed"], "demo", "1", port=port)
+            serving.start(Release.alone("demo", "1", folders["mixed"]), port=port)
     assert ray.is_initialized() == before
 
 
 def test_an_open_host_without_a_token_is_refused(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ASSAY_SERVE_TOKEN", raising=False)
     with pytest.raises(SpecFault, match="ASSAY_SERVE_TOKEN"):
-        serving.start(folders["mixed"], "demo", "1", host="0.0.0.0")
+        serving.start(Release.alone("demo", "1", folders["mixed"]), host="0.0.0.0")
 
 
 def test_a_name_that_fits_no_url_is_refused(folders: dict[str, Path]) -> None:
-    with pytest.raises(SpecFault, match=r"serve\.params\.name: got text 'my/model'"):
-        serving.start(folders["mixed"], "my/model", "1")
+    with pytest.raises(SpecFault, match=r"serve\.params\.models\.0\.name: got text 'my/model'"):
+        serving.start(Release.alone("my/model", "1", folders["mixed"]))
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactFault, match=r"manifest\.json"):
-        serving.start(tmp_path, "demo", "1")
+        serving.start(Release.alone("demo", "1", tmp_path))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

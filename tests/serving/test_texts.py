@@ -15,6 +15,7 @@ from assay import catalog
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Learned
 from assay.store import artifact
+from assay.store.releases import Release
 from assay.vocabulary import Shelf
 
 cluster = pytest.mark.cluster
@@ -55,10 +56,10 @@ def app(open_app: Any, folder: Path) -> Any:
 @pytest.fixture
 def client(served: Any, folder: Path, folders: dict[str, Path]) -> Iterator[httpx.Client]:
     """A client of the text model behind the session's Ray Serve, which then serves the other again."""
-    served.switch(folder, "texts")
+    served.switch(Release.alone("demo", "texts", folder))
     with httpx.Client(base_url=served.url, timeout=30.0, trust_env=False) as http:
         yield http
-    served.switch(folders["mixed"], "after-texts")
+    served.switch(Release.alone("demo", "after-texts", folders["mixed"]))
 
 
 def tensor(said: list[Any]) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from assay.cli import options
 
 Model = Annotated[str, typer.Argument(help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
+References = Annotated[
+    list[str],
+    typer.Argument(metavar="MODEL...", help="NAME follows its aliases; NAME@ALIAS, NAME/VERSION or a folder stay."),
+]
 Data = Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")]
 
 
@@ -89,17 +94,19 @@ def list_models(
 
 def promote(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
-    version: Annotated[int, typer.Argument(min=1, help="Version to make champion.")],
+    version: Annotated[int | None, typer.Argument(min=1, help="Version to make champion, or canary.")] = None,
+    canary: Annotated[str | None, typer.Option(help="Give VERSION a share of the keys: 10%; 0% ends.")] = None,
+    shadow: Annotated[int | None, typer.Option(min=0, help="Let this version watch, answering nobody; 0 ends.")] = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make VERSION the champion of NAME."""
+    """Make VERSION the champion of NAME, or let it share its work; running servers follow."""
     from assay.store.runs import Storage
     from assay.workflows import models
 
-    models.registry(Storage(storage), tracking_uri).promote(name, version)
-    _say({"model": f"{name}/{version}", "alias": "champion"}, f"{name}/{version} is champion", as_json)
+    found = models.promote(Storage(storage), name, version, canary, shadow, tracking_uri)
+    _say(found, "; ".join(f"{alias}: {told}" for alias, told in found.items() if told), as_json)
 
 
 def rollback(
@@ -108,15 +115,16 @@ def rollback(
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make the former champion of NAME the champion again."""
+    """Make the former champion of NAME the champion again, and end its canary."""
+    from assay.store.releases import Releases
     from assay.store.runs import Storage
     from assay.workflows import models
 
-    version = models.registry(Storage(storage), tracking_uri).rollback(name)
+    version = Releases(models.registry(Storage(storage), tracking_uri)).rollback(name)
     _say({"model": f"{name}/{version}", "alias": "champion"}, f"{name}/{version} is champion again", as_json)
 
 
-def _say(data: dict[str, str], text: str, as_json: bool) -> None:
+def _say(data: Mapping[str, Any], text: str, as_json: bool) -> None:
     from assay.cli import show
 
     if as_json:
@@ -126,28 +134,30 @@ def _say(data: dict[str, str], text: str, as_json: bool) -> None:
 
 
 def serve(
-    model: Model,
+    references: References,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback a token is needed.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
+    max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Serve MODEL over HTTP until Ctrl-C."""
+    """Serve models over HTTP until Ctrl-C, and follow what `promote` and `rollback` say."""
     from assay.engines import serving
     from assay.store.runs import Storage
-    from assay.workflows import models
+    from assay.workflows import production
 
-    found = models.resolve(model, Storage(storage), tracking_uri)
-    typer.echo(f"starting {found.name} on {host}:{port}", err=True)
-    server = serving.start(found.folder, found.name, str(found.version or 1), host, port, address=address)
+    found = production.Production(Storage(storage), references, tracking_uri)
+    typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
+    scale = serving.Scale(replicas, max_replicas, threads)
+    server = serving.start(found.releases(), host, port, scale=scale, address=address)
     with server:
-        ready = {"url": server.url, "model": found.name, "version": server.version}
-        _say(
-            ready,
-            f"serving {found.name}/{server.version} at {server.url}; Ctrl-C stops it",
-            as_json,
-        )
-        server.wait()
+        named = [serving.described(release) for release in server.releases]
+        first = server.releases[0]
+        ready = {"url": server.url, "model": first.name, "version": first.champion.version, "serving": named}
+        _say(ready, f"serving {'; '.join(named)} at {server.url}; Ctrl-C stops it", as_json)
+        server.follow(found.releases, lambda text: typer.echo(text, err=True), production.LOOK_S)
     typer.echo("stopped", err=True)

@@ -11,9 +11,9 @@ import socket
 import threading
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,40 +22,64 @@ from pydantic import ValidationError
 
 from assay.catalog import setting_fault
 from assay.engines import cluster
-from assay.errors import ArtifactFault, ClusterFault, SpecFault
+from assay.errors import ArtifactFault, AssayError, ClusterFault, SpecFault
 from assay.store import artifact
+from assay.store.releases import Release
 
 # Named, not imported: the server stands on the platform, not the other way round.
 APPLICATION, GATE, SETTINGS = "assay_serving.app", "assay_serving.gate", "assay_serving.settings"
-APP_NAME = "assay"
+APP_NAME, SHADOW_APP_NAME = "assay", "assay-shadow"
 READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
 # The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
 PROXY_TIMEOUT_S = 35.0
 
 
+@dataclass(frozen=True)
+class Scale:
+    """How large a server is: replicas, more of them up to `max_replicas` while requests wait, and the CPUs of each."""
+
+    num_replicas: int = 1
+    max_replicas: int | None = None
+    threads: int = 1
+
+
 @dataclass
 class Server:
-    """A model that answers at `url`; leaving its `with` block stops it."""
+    """Models that answer at `url`; leaving its `with` block stops it."""
 
     url: str
-    name: str
-    version: str
+    releases: tuple[Release, ...]
+    scale: Scale
     connected_here: bool  # and not by whoever called `start`, so `stop` leaves Ray again
 
-    def switch(self, folder: str | Path, version: str) -> None:
-        """Answer with another version from now on; no request fails, none is answered by half of each.
+    def switch(self, *releases: Release) -> None:
+        """Answer with other versions from now on; no request fails, none is answered by half of each.
 
         Raises:
-            ArtifactFault: the artifact is refused; the version at work stays.
+            ArtifactFault: an artifact is refused; what was at work stays.
             ClusterFault: the replicas did not take it in time.
         """
-        artifact.read(Path(folder))
-        _deploy(Path(folder), self.name, version)
-        _await_version(self.url, self.name, version)
-        self.version = version
+        _check(releases)
+        _deploy(releases, self.scale)
+        _await_releases(self.url, releases)
+        self.releases = releases
 
-    def wait(self) -> None:
-        """Block until Ctrl-C or SIGTERM; a second one while stopping acts as usual."""
+    def follow(self, find: Callable[[], Sequence[Release]], told: Callable[[str], None], every_s: float) -> None:
+        """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM; what fails is told, and tried again."""
+
+        def look() -> None:
+            try:
+                found = tuple(find())
+                if found != self.releases:
+                    self.switch(*found)
+                    told(", ".join(map(described, found)))
+            except AssayError as error:
+                told(f"stays as it is: {error}")
+
+        self.wait(look, every_s)
+
+    def wait(self, look: Callable[[], None] | None = None, every_s: float | None = None) -> None:
+        """Block until Ctrl-C or SIGTERM, and `look` meanwhile; a second signal while stopping acts as usual."""
         asked = threading.Event()
 
         def stop(_: int, __: FrameType | None) -> None:
@@ -63,14 +87,16 @@ class Server:
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            asked.wait()
+            while not asked.wait(every_s if look else None):
+                if look:
+                    look()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def stop(self) -> None:
         """Answer what is being answered, then stop; a Ray that was there before stays."""
-        _delete()
+        _delete(APP_NAME, SHADOW_APP_NAME)
         if self.connected_here:
             cluster.disconnect()
 
@@ -82,29 +108,29 @@ class Server:
 
 
 def start(
-    folder: str | Path,
-    name: str,
-    version: str,
+    releases: Release | Sequence[Release],
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
+    scale: Scale | None = None,
     address: str | None = None,
 ) -> Server:
-    """Serve the model in `folder` as `name`/`version` and return when it answers.
+    """Serve what releases name and return when it answers.
 
     Without `address` and outside a cluster a local Ray is started, and stopped again with the server.
 
     Raises:
-        ArtifactFault: the artifact was changed, is incomplete or is not ours.
+        ArtifactFault: an artifact was changed, is incomplete or is not ours.
         SpecFault: `host` is open to other machines and there is no token, or a name does not fit into a URL.
         ClusterFault: the port is taken, or the server did not come up.
     """
-    folder = Path(folder).resolve()
-    artifact.read(folder)  # a broken artifact is found here, in a millisecond, not by replicas that fail to start
-    _arguments(folder, name, version)
+    releases = (releases,) if isinstance(releases, Release) else tuple(releases)
+    scale = scale or Scale()
+    _check(releases)
+    _arguments(releases, scale)
     gate = importlib.import_module(GATE)
     gate.refuse_open_door(host, gate.token_digest())
-    server = Server(f"http://{_reachable(host)}:{port}", name, version, connected_here=not cluster.is_connected())
+    server = Server(f"http://{_reachable(host)}:{port}", releases, scale, connected_here=not cluster.is_connected())
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)
     cluster.connect(address)
@@ -112,17 +138,41 @@ def start(
         if server.connected_here:
             undo.callback(cluster.disconnect)
         _open_proxy(host, port)
-        undo.callback(_delete)
-        _deploy(folder, name, version)
-        _await_version(server.url, name, version)
+        undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
+        _deploy(releases, scale)
+        _await_releases(server.url, releases)
         undo.pop_all()
     return server
 
 
-def _arguments(folder: Path, name: str, version: str) -> Any:
+def described(release: Release) -> str:
+    """Return a release for people: `churn/3, canary 4 for 10 % of the keys, shadow 5`."""
+    parts = [f"{release.name}/{release.champion.version}"]
+    if release.canary:
+        parts.append(f"canary {release.canary.version} for {release.canary_share:.0%} of the keys")
+    if release.shadow:
+        parts.append(f"shadow {release.shadow.version}")
+    return ", ".join(parts)
+
+
+def _check(releases: Sequence[Release]) -> None:
+    """Find a broken artifact here, in a millisecond, not by replicas that fail to start."""
+    for release in releases:
+        for placed in (release.champion, release.canary, release.shadow):
+            if placed is not None:
+                artifact.read(placed.folder)
+
+
+def _planned(release: Release) -> dict[str, Any]:
+    roles = {"champion": release.champion, "canary": release.canary, "shadow": release.shadow}
+    placed = {role: {"version": one.version, "path": str(one.folder.resolve())} for role, one in roles.items() if one}
+    return {"name": release.name, **placed, "canary_share": release.canary_share}
+
+
+def _arguments(releases: Sequence[Release], scale: Scale) -> Any:
     settings = importlib.import_module(SETTINGS)
     try:
-        return settings.ServeArgs(name=name, version=version, path=str(folder.resolve()))
+        return settings.ServeArgs(models=[_planned(release) for release in releases], **vars(scale))
     except ValidationError as error:
         raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
 
@@ -179,20 +229,29 @@ def _open_proxy(host: str, port: int) -> None:
         )
 
 
-def _deploy(folder: Path, name: str, version: str) -> None:
+def _deploy(releases: Sequence[Release], scale: Scale) -> None:
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
+    arguments = _arguments(releases, scale)
+    if any(release.shadow for release in releases):  # not waited for: whether it comes up must matter to nobody
+        beside = serve.RunTarget(application.build_shadow(arguments), name=SHADOW_APP_NAME, route_prefix=None)
+        serve.run_many([beside], wait_for_applications_running=False)
     try:
-        serve.run(application.build(_arguments(folder, name, version)), name=APP_NAME, route_prefix="/")
+        serve.run(application.build(arguments), name=APP_NAME, route_prefix="/")
     except (RuntimeError, TimeoutError) as error:
-        raise ClusterFault.at(
-            f"model {name}/{version}", f"was not deployed ({_last_line(error)})", "look at `serve status`"
-        ) from None
+        named = ", ".join(map(described, releases))
+        raise ClusterFault.at(named, f"was not deployed ({_last_line(error)})", "look at `serve status`") from None
+    if not any(release.shadow for release in releases):
+        _delete(SHADOW_APP_NAME)
 
 
-def _delete() -> None:
+def _delete(*names: str) -> None:
     # Drains the replicas. `serve.shutdown()` would do no more for a local Ray, which ends anyway, and prints errors.
-    _quiet_serve().delete(APP_NAME)
+    serve = _quiet_serve()
+    running = serve.status().applications
+    for name in names:
+        if name in running:
+            serve.delete(name)
 
 
 def _last_line(error: BaseException) -> str:
@@ -200,27 +259,40 @@ def _last_line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _await_version(url: str, name: str, version: str) -> None:
-    """Return when the server says that this version is ready."""
+def _await_releases(url: str, releases: Sequence[Release]) -> None:
+    """Return when the server answers with these releases."""
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     found = "nothing answered"
     with httpx.Client(base_url=url, headers=_authorization(), timeout=5.0, trust_env=False) as client:
-        while time.monotonic() < deadline_s:
-            try:
-                answer = client.post("/v2/repository/index")
-                found = f"{answer.status_code} {answer.text[:200]}"
-                entries = answer.json() if answer.status_code == httpx.codes.OK else []
-            except (httpx.TransportError, ValueError) as error:
-                found, entries = type(error).__name__, []
-            state = {(entry["name"], entry["version"]): entry for entry in entries}.get((name, version), {})
-            if state.get("state") == "READY":
-                return
-            if state.get("state") == "UNAVAILABLE":
-                raise ArtifactFault.at(f"model {name}/{version}", f"was refused ({state['reason']})")
-            time.sleep(0.05)
-    raise ClusterFault.at(
-        url, f"was not ready within {READY_TIMEOUT_S:.0f} s (last: {found})", "look at `serve status`, then try again"
-    )
+        for release in releases:
+            while True:
+                try:
+                    answer = client.get(f"/v2/models/{release.name}")
+                    found = f"{answer.status_code} {answer.text[:200]}"
+                    if answer.is_success and answer.json()["parameters"]["release"] == _roles(release):
+                        break
+                    _raise_refused(client, release)
+                except (httpx.TransportError, ValueError, KeyError) as error:
+                    found = type(error).__name__
+                if time.monotonic() > deadline_s:
+                    text = f"was not ready within {READY_TIMEOUT_S:.0f} s (last: {found})"
+                    raise ClusterFault.at(url, text, "look at `serve status`, then try again")
+                time.sleep(0.05)
+
+
+def _roles(release: Release) -> dict[str, Any]:
+    roles: dict[str, Any] = {"champion": release.champion.version}
+    if release.canary:
+        roles |= {"canary": release.canary.version, "canary_share": release.canary_share}
+    return roles | ({"shadow": release.shadow.version} if release.shadow else {})
+
+
+def _raise_refused(client: httpx.Client, release: Release) -> None:
+    wanted = {placed.version for placed in (release.champion, release.canary) if placed}
+    entries = client.post("/v2/repository/index").json()
+    for entry in entries if isinstance(entries, list) else []:
+        if entry["name"] == release.name and entry["version"] in wanted and entry["state"] == "UNAVAILABLE":
+            raise ArtifactFault.at(f"model {entry['name']}/{entry['version']}", f"was refused ({entry['reason']})")
 
 
 def _authorization() -> dict[str, str]:

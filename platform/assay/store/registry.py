@@ -108,6 +108,22 @@ class Registry:
             client.set_registered_model_tag(name, FORMER_TAG, ",".join(map(str, former[:-1])))
         return former[-1]
 
+    def withdraw(self, name: str, alias: str) -> None:
+        """Take an alias from whichever version has it."""
+        with self.tracking.told():
+            self.tracking.client().delete_registered_model_alias(name, alias)
+
+    def tag(self, name: str, key: str) -> str | None:
+        """Return a tag of a name, None when it has none."""
+        with self.tracking.told():
+            found: str | None = self.tracking.client().get_registered_model(name).tags.get(key)
+        return found
+
+    def set_tag(self, name: str, key: str, value: str) -> None:
+        """Write a tag of a name."""
+        with self.tracking.told():
+            self.tracking.client().set_registered_model_tag(name, key, value)
+
     def champion(self, name: str) -> Version | None:
         """Return the champion of a name, or None when there is none."""
         return next((version for version in self.versions(name) if CHAMPION in version.aliases), None)
@@ -199,9 +215,7 @@ class Registry:
         return by_version
 
     def _former(self, name: str) -> list[int]:
-        client = self.tracking.client()
-        with self.tracking.told():
-            text = client.get_registered_model(name).tags.get(FORMER_TAG, "")
+        text = self.tag(name, FORMER_TAG) or ""
         return [int(number) for number in text.split(",") if number]
 
     def _keep(self, mlflow_run: str, name: str, dress: Mapping[str, bytes]) -> str:

@@ -15,6 +15,7 @@ from assay.model import Model
 from assay.parts import Json
 from assay.store import artifact, tables
 from assay.store.registry import Registry, ResolvedModel
+from assay.store.releases import Releases
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
 from assay.vocabulary import Shelf
@@ -58,6 +59,41 @@ def resolve(reference: str, storage: Storage, tracking_uri: str | None = None) -
         ArtifactFault: what is there was changed.
     """
     return registry(storage, tracking_uri).resolve(reference)
+
+
+def promote(
+    storage: Storage,
+    name: str,
+    version: int | None,
+    canary: str | None = None,
+    shadow: int | None = None,
+    tracking_uri: str | None = None,
+) -> Json:
+    """Change which versions of a model are in production, and return them by role.
+
+    A version alone becomes champion; with `canary`, a share such as `10%`, it answers that share of the keys; `shadow`
+    is a version that watches. 0 ends either.
+
+    Raises:
+        SpecFault: there is no such model or version, or nothing is asked for.
+    """
+    releases = Releases(registry(storage, tracking_uri))
+    if version is None and (canary is not None or shadow is None):
+        raise SpecFault.at("assay promote", "VERSION is missing", f"write `assay promote {name} VERSION`")
+    if version is not None and canary is not None:
+        releases.canary(name, version, _share(canary))
+    elif version is not None:
+        releases.promote(name, version)
+    if shadow is not None:
+        releases.shadow(name, shadow or None)
+    return releases.roles(name)
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else float(text)
+    except ValueError:
+        raise SpecFault.at("--canary", f"'{text}' is no share", "write 0% to 100%, such as --canary 10%") from None
 
 
 def predict(

@@ -1,0 +1,45 @@
+"""What a server is to serve, read again and again: names follow their aliases, everything else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assay.errors import SpecFault
+from assay.store.registry import Registry
+from assay.store.releases import Release, Releases
+from assay.store.runs import Storage
+from assay.store.tracking import Tracking
+
+LOOK_S = 1.0  # between looks at the registry: one short query of a database
+
+
+class Production:
+    """The releases of references to models.
+
+    Raises:
+        SpecFault: two references mean one name, which a server can have once.
+    """
+
+    def __init__(self, storage: Storage, references: Sequence[str], tracking_uri: str | None = None) -> None:
+        self._releases = Releases(Registry(Tracking(tracking_uri, storage.root)))
+        self._references = tuple(references)
+        self._pinned: dict[str, Release] = {}
+        names = [release.name for release in self.releases()]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise SpecFault.at("serve", f"model '{min(twice)}' is named twice", "name each model once")
+
+    def releases(self) -> list[Release]:
+        """Return what is to be served now.
+
+        Raises:
+            SpecFault: nothing has such a name.
+            ArtifactFault: what is there is not what was registered.
+        """
+        return [self._pinned.get(reference) or self._read(reference) for reference in self._references]
+
+    def _read(self, reference: str) -> Release:
+        release, follows = self._releases.find(reference)
+        if not follows:
+            self._pinned[reference] = release
+        return release

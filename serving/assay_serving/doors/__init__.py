@@ -1,0 +1,1 @@
+"""The doors: one file is one protocol, its `install(app, desk)` adds the routes; what they share is `exchange`."""

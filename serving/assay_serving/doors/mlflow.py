@@ -1,0 +1,55 @@
+"""MLflow's scoring protocol: `/invocations`, `/ping`, `/health` and `/version`, as its own server has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import pyarrow as pa
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from assay_serving import invocations, settings
+from assay_serving.desk import Desk
+from assay_serving.exchange import answered, json_response
+from assay_serving.faults import RequestFault
+from assay_serving.served import Served
+
+MODEL_HEADER = "x-assay-model"  # the protocol has no name of a model: this says which, of several
+
+
+def install(app: FastAPI, desk: Desk) -> None:
+    """Add the routes."""
+
+    @app.post("/invocations")
+    async def invoke(request: Request) -> Response:
+        reader = _reader(request.headers.get("content-type", ""))
+
+        def read(body: bytes, served: Served) -> tuple[pa.Table, None]:
+            return reader(body, served.asks), None
+
+        found, _ = await answered(request, desk, request.headers.get(MODEL_HEADER), None, read)
+        return json_response(invocations.answer(found.served.model, found.prediction_NK, found.told), found.served)
+
+    @app.get("/health")
+    @app.get("/ping")
+    async def ping() -> Response:
+        return Response("\n", media_type="application/json")  # as MLflow's own server does
+
+    @app.get("/version")
+    async def version() -> Response:
+        return PlainTextResponse(settings.PRODUCT_VERSION)
+
+
+def _reader(content_type: str) -> Callable[[bytes, Any], pa.Table]:
+    kind, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    readers = {"application/json": invocations.from_json_body, "text/csv": invocations.from_csv_body}
+    reader = readers.get(kind.strip().lower())
+    if reader is None or charset not in ("", "utf-8"):
+        raise RequestFault(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Content-Type is '{content_type}', expected {' or '.join(readers)}, in UTF-8",
+        )
+    return reader

@@ -1,0 +1,139 @@
+"""Open Inference Protocol v2: health, metadata, inference, and what Triton's clients ask beside: config, statistics."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import pyarrow as pa
+from fastapi import FastAPI, Request, Response
+
+from assay_serving import open_inference, settings
+from assay_serving.desk import Desk
+from assay_serving.exchange import answered, json_response, loaded
+from assay_serving.faults import RequestFault, bad_request
+from assay_serving.served import Served
+
+BINARY_HEADER = "inference-header-content-length"
+Wish = tuple[open_inference.InferRequest, list[str]]
+
+
+def install(app: FastAPI, desk: Desk) -> None:
+    """Add the routes."""
+    _add_health(app, desk)
+    _add_inference(app, desk)
+    _add_repository(app, desk)
+
+
+def _add_health(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v2/")
+    @app.get("/v2")
+    async def server() -> Response:
+        extensions = ["model_configuration", "model_repository", "statistics"]
+        return json_response({"name": "assay", "version": settings.PRODUCT_VERSION, "extensions": extensions})
+
+    @app.get("/v2/health/live")
+    async def live() -> Response:
+        return json_response({"live": True})
+
+    @app.get("/v2/health/ready")
+    async def ready() -> Response:
+        return json_response({"ready": True, "live": True})
+
+    @app.get("/v2/models/{name}/versions/{version}/ready")
+    @app.get("/v2/models/{name}/ready")
+    async def model_ready(name: str, version: str | None = None) -> Response:
+        desk.routes.find(name, version)
+        return json_response({"name": name, "ready": True})
+
+
+def _add_inference(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v2/models/{name}/versions/{version}")
+    @app.get("/v2/models/{name}")
+    async def metadata(name: str, version: str | None = None) -> Response:
+        served = await loaded(desk, desk.routes.find(name, version))
+        return json_response(_about(served, desk), served)
+
+    @app.post("/v2/models/{name}/versions/{version}/infer")
+    @app.post("/v2/models/{name}/infer")
+    async def infer(request: Request, name: str, version: str | None = None) -> Response:
+        if BINARY_HEADER in request.headers:
+            raise bad_request(
+                "binary tensors are not supported; send JSON tensors (binary_data=False in Triton's client)"
+            )
+        found, (asked, names) = await answered(request, desk, name, version, _read)
+        served = found.served
+        content = open_inference.answer(served.ref, served.model, found.prediction_NK, names, asked.id, found.told)
+        return json_response(content, served)
+
+
+def _read(body: bytes, served: Served) -> tuple[pa.Table, Wish]:
+    asked = open_inference.read(body)
+    names = open_inference.wished(asked, served.model, served.framing)
+    return open_inference.to_table(asked, served.asks), (asked, names)
+
+
+def _add_repository(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v2/models/{name}/versions/{version}/config")
+    @app.get("/v2/models/{name}/config")
+    async def config(name: str, version: str | None = None) -> Response:
+        served = await loaded(desk, desk.routes.find(name, version))
+        return json_response(open_inference.config(_about(served, desk), settings.MAX_ROWS), served)
+
+    @app.get("/v2/models/{name}/versions/{version}/stats")
+    @app.get("/v2/models/{name}/stats")
+    async def stats(name: str, version: str | None = None) -> Response:
+        plan, asked = desk.routes.plan(name), desk.routes.find(name, version)
+        refs = plan.answering if version is None else [asked]
+        found = [_statistics(await loaded(desk, ref)) for ref in refs]
+        if version is None and plan.shadow and app.state.mirror:
+            found[0]["shadow"] = app.state.mirror.told(plan.ref(plan.shadow))
+        return json_response({"model_stats": found})
+
+    @app.get("/v2/models/stats")
+    async def all_stats() -> Response:
+        refs = [ref for plan in desk.routes for ref in plan.answering]
+        return json_response({"model_stats": [_statistics(await loaded(desk, ref)) for ref in refs]})
+
+    @app.post("/v2/repository/index")
+    async def index() -> Response:
+        ready = {(ref.name, ref.version): ("READY", "") for plan in desk.routes for ref in plan.answering}
+        refused = {key: ("UNAVAILABLE", why) for key, why in desk.refused.items()}
+        states = {**ready, **refused}
+        return json_response(
+            [
+                {"name": name, "version": version, "state": state, "reason": why}
+                for (name, version), (state, why) in states.items()
+            ]
+        )
+
+    @app.post("/v2/repository/models/{name}/{action}")
+    async def load_or_unload(name: str, action: str) -> Response:
+        raise RequestFault(
+            HTTPStatus.FORBIDDEN, f"{action} of '{name}': models are switched by the operator, not by clients"
+        )
+
+
+def _about(served: Served, desk: Desk) -> dict[str, Any]:
+    plan = desk.routes.plan(served.ref.name)
+    about = open_inference.metadata(served.ref, served.model, served.asks, served.framing)
+    about["parameters"] |= {"release": plan.roles()}
+    return about | {"versions": [ref.version for ref in plan.answering]}
+
+
+def _statistics(served: Served) -> dict[str, Any]:
+    tally = served.tally
+    queue_ns = max(0, tally.wait_ns - tally.compute_ns)
+    return {
+        "name": served.ref.name,
+        "version": served.ref.version,
+        "last_inference": tally.last_ms,
+        "inference_count": tally.num_rows,
+        "execution_count": tally.num_calls,
+        "inference_stats": {
+            "success": {"count": tally.num_requests, "ns": tally.wait_ns},
+            "fail": {"count": tally.num_failed, "ns": 0},
+            "queue": {"count": tally.num_requests, "ns": queue_ns},
+            "compute_infer": {"count": tally.num_calls, "ns": tally.compute_ns},
+        },
+    }

@@ -1,0 +1,118 @@
+"""One request from its bytes to its prediction, the same behind every door: body, version, rows, answer, watchers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from fastapi import Request, Response
+from pydantic_core import to_json
+
+from assay.batch import Batch
+from assay.errors import ArtifactFault
+from assay_serving import bodies, settings
+from assay_serving.batching import Overloaded
+from assay_serving.desk import Answered, Desk
+from assay_serving.faults import RequestFault
+from assay_serving.gate import VERSION_HEADER
+from assay_serving.served import Served
+from assay_serving.settings import ModelRef
+
+KEY_HEADER = "x-assay-key"  # whose request it is: one key keeps one version while a canary runs
+Wish = TypeVar("Wish")
+Result = TypeVar("Result")
+Read = Callable[[bytes, Served], tuple[pa.Table, Wish]]
+
+
+async def answered(
+    request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
+) -> tuple[Answered, Wish]:
+    """Return the answer to a request, and what `read` found in it beside rows; `name` None means the first model.
+
+    A request that brings no key is told by its body, so that the same rows get the same version.
+
+    Raises:
+        RequestFault, DataFault: it cannot be answered.
+        NotServed: there is no such model or version.
+    """
+    body = await body_of(request, desk)
+    key = request.headers.get(KEY_HEADER, "").encode() or body
+    served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
+
+    def rows() -> tuple[pa.Table, Wish, Any]:
+        table, wish = read(body, served)
+        return table, wish, served.rows(table)
+
+    table, wish, (batch, framed) = await off_loop(rows, len(body))
+    prediction_NK = await predicted(desk, served, batch)
+    told = served.forecast(framed, prediction_NK)
+    found = Answered(served, table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    for watch in desk.watching:
+        watch(found)
+    return found, wish
+
+
+async def loaded(desk: Desk, ref: ModelRef) -> Served:
+    """Return a version that routes found.
+
+    Raises:
+        RequestFault: 503, since its files are not what they were when the plan was made.
+    """
+    try:
+        return await desk.served(ref)
+    except ArtifactFault as fault:
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, f"model {ref.name}/{ref.version}: {fault}") from None
+
+
+async def body_of(request: Request, desk: Desk) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        RequestFault: there is no room for one more, or the body is too large or broken.
+    """
+    try:
+        desk.admit()  # before reading: a server that is full must not fill its memory too
+    except Overloaded:
+        raise overloaded() from None
+    headers = request.headers
+    return await bodies.read(request.stream(), headers.get("content-encoding", ""), headers.get("content-length", ""))
+
+
+async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
+    """Run `read` where it does not hold up the health checks; a small body is done sooner than a thread starts."""
+    return read() if size_bytes <= settings.INLINE_BODY_BYTES else await asyncio.to_thread(read)
+
+
+async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
+    """Return prediction_NK of checked rows.
+
+    Raises:
+        RequestFault: 503 when too many wait, 504 when it took too long.
+    """
+    try:
+        return await desk.predict(served, batch)
+    except Overloaded:
+        raise overloaded() from None
+    except TimeoutError:
+        text = f"no prediction within {settings.REQUEST_TIMEOUT_S:.0f} s; send fewer rows at a time"
+        raise RequestFault(HTTPStatus.GATEWAY_TIMEOUT, text) from None
+
+
+def overloaded() -> RequestFault:
+    """Return the fault of a request that found the queue full."""
+    return RequestFault(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{settings.MAX_WAITING} requests wait already; try again after {settings.RETRY_AFTER_S} s",
+        {"Retry-After": str(settings.RETRY_AFTER_S)},
+    )
+
+
+def json_response(content: Any, served: Served | None = None, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer as JSON, marked with the version that gave it."""
+    marked = {**(headers or {}), **({VERSION_HEADER: served.ref.version} if served else {})}
+    # JSON has no NaN: a prediction that is not a number is sent as null.
+    return Response(to_json(content, inf_nan_mode="null"), headers=marked, media_type="application/json")

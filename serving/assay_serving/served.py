@@ -1,0 +1,76 @@
+"""A version of a model in memory, and what was asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from assay.batch import Batch
+from assay.forecasting.framing import Framed, Framing
+from assay.forecasting.requests import framing_of, wanted
+from assay.model import Model
+from assay.profile import Profile
+from assay.store import artifact
+from assay_serving.settings import ModelRef
+
+
+@dataclass
+class Tally:
+    """What happened since the version was loaded, in the words of Triton's statistics."""
+
+    num_requests: int = 0
+    num_rows: int = 0
+    num_calls: int = 0
+    num_failed: int = 0
+    wait_ns: int = 0  # from the first byte checked to the answer, summed over requests
+    compute_ns: int = 0
+    last_ms: int = 0  # of the last answer, since 1970
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A loaded model under its name and version; a request keeps the one it began with."""
+
+    ref: ModelRef
+    model: Model
+    tally: Tally = field(default_factory=Tally)
+
+    @cached_property
+    def framing(self) -> Framing | None:
+        """How the model frames series; None of a model that does not forecast."""
+        return framing_of(self.model.card)
+
+    @cached_property
+    def asks(self) -> Profile:
+        """The columns of a request: those that the model reads, or those that series are made of."""
+        return self.model.profile if self.framing is None else wanted(self.framing, self.model.profile)
+
+    def rows(self, table: pa.Table) -> tuple[Batch, Framed | None]:
+        """Return the rows to predict for those of a request, and of a forecast what turns the numbers back.
+
+        Raises:
+            DataFault: naming each column that does not fit, or each series.
+        """
+        if self.framing is None:
+            return self.model.batch(table), None
+        framed = self.framing.future(table)
+        return self.model.batch(framed.table.drop_columns([self.framing.label])), framed
+
+    def forecast(self, framed: Framed | None, prediction_NK: np.ndarray) -> pa.Table | None:
+        """Return the columns of a forecast: series, time and prediction; None of a model that does not forecast."""
+        if framed is None or self.framing is None:
+            return None
+        return self.framing.answer(framed, prediction_NK[:, 0])
+
+    @classmethod
+    def load(cls, ref: ModelRef) -> Served:
+        """Load an artifact after every file was checked.
+
+        Raises:
+            ArtifactFault: it was changed, is incomplete, or is not ours.
+        """
+        return cls(ref, artifact.load(Path(ref.path)))
