@@ -11,7 +11,12 @@ from assay.cli import options
 
 ALARM = 6  # exit code of `assay drift` when something drifted; 1 to 5 are errors
 Name = Annotated[str, typer.Argument(help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
-NewData = Annotated[list[str], typer.Option("--data", help="CSV or Parquet; repeat for more files.")]
+NAMES = {
+    "wasserstein": "Wasserstein / sd",
+    "jensen_shannon": "Jensen-Shannon",
+    "missing": "share missing",
+    "unseen": "share unseen",
+}
 
 
 def drift(
@@ -53,15 +58,15 @@ def drift(
 def _print_drift(found: dict[str, Any]) -> None:
     from assay.cli import show
 
+    beside = [found[key] for key in ("prediction", "label") if found[key] is not None]
     rows = []
-    listed = [found["prediction"], *([found["label"]] if "label" in found else []), *found["columns"]]
-    for column in sorted(listed, key=lambda column: not column["drifted"]):
-        findings = column["findings"] or [None]
-        for finding in findings:
-            name = [column["name"], column["kind"]] if finding is findings[0] else ["", ""]
-            rows.append([*name, *_cells(finding), column["note"] if finding is findings[0] else ""])
-    title = f"Drift of {found['rows']:,} rows from {found['source']}, against {found['model']}"
-    show.print_table(["column", "kind", "drift", "measure", "distance", "adjusted p", ""], rows, title=title)
+    for column in sorted([*beside, *found["columns"]], key=lambda column: not column["drifted"]):
+        first = [column["name"], column["kind"]]
+        for finding in column["findings"] or [None]:
+            rows.append([*first, *_cells(finding), column["note"] if first[0] else ""])
+            first = ["", ""]
+    title = f"{found['rows']:,} rows from {found['source']}, against the training rows of {found['model']}"
+    show.print_table(["column", "kind", "", "measure", "distance", "adjusted p", ""], rows, title=title)
     for line in summary(found):
         typer.echo(line)
 
@@ -69,19 +74,23 @@ def _print_drift(found: dict[str, Any]) -> None:
 def _cells(finding: dict[str, Any] | None) -> list[Any]:
     if finding is None:
         return ["", "", None, None]
-    mark = "DRIFT" if finding["drifted"] else ""
-    return [mark, finding["what"].replace("_", "-"), finding["distance"], finding["adjusted_p"]]
+    return ["DRIFT" if finding["drifted"] else "", NAMES[finding["what"]], finding["distance"], finding["adjusted_p"]]
 
 
 def summary(found: dict[str, Any]) -> list[str]:
     """Return what was found in a few lines."""
     count = sum(column["drifted"] for column in found["columns"])
-    verdict = "the data set drifted" if found["drifted"] else "the data set did not drift"
-    lines = [f"{verdict}: {count} of {len(found['columns'])} columns; alarms: {', '.join(found['alarms']) or 'none'}"]
+    alarms = f" ({', '.join(found['alarms'])})" if found["alarms"] else ""
+    lines = [f"{found['verdict']}{alarms}: {count} of {len(found['columns'])} columns drifted"]
     score = found["score"]
     if score is not None:
         before = score["registered"]
-        held = "" if before is None else f", registered with {before['score']:.5f}"
+        held = "" if before is None else f", registered with {_interval(before)}"
         worse = "; worse by more than chance" if score["worse"] else ""
-        lines.append(f"{score['metric']} {score['now']['score']:.5f} on {score['rows']:,} labelled rows{held}{worse}")
+        lines.append(f"{score['metric']} {_interval(score['now'])} on {score['rows']:,} labelled rows{held}{worse}")
     return [*lines, *found["notes"]]
+
+
+def _interval(score: dict[str, Any]) -> str:
+    ends = "" if score["low"] is None else f" [{score['low']:.5f}, {score['high']:.5f}]"
+    return f"{score['score']:.5f}{ends}"

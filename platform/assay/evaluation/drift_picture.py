@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.drift import ColumnDrift, Drift, shown_levels
+from assay.evaluation.drift import ColumnDrift, Drift
+from assay.evaluation.observed import UNSEEN, Pair
 
 MOST = 24  # columns in a picture
+MOST_LEVELS = 12  # the most frequent
 NUM_BINS, WIDE = 24, 4
 THEN, NOW, ALARM = "#9aa5b1", "#1f6feb", "#c0392b"
 
@@ -47,7 +49,7 @@ def _draw(axis: Any, column: ColumnDrift) -> None:
     if pair.before.number_n is not None and pair.now.number_n is not None and len(pair.before.number_n):
         _numbers(axis, pair.before.number_n, pair.now.number_n)
     else:
-        levels, before, now = shown_levels(pair)
+        levels, before, now = _levels(pair)
         place_K = np.arange(len(levels))
         axis.bar(place_K - 0.2, before, 0.4, color=THEN, label="training")
         axis.bar(place_K + 0.2, now, 0.4, color=NOW, label="now")
@@ -65,6 +67,18 @@ def _numbers(axis: Any, before_n: np.ndarray, now_n: np.ndarray) -> None:
     for side_n, colour, name in ((before_n, THEN, "training"), (now_n, NOW, "now")):
         count_B = np.histogram(np.clip(side_n, edge_B[0], edge_B[-1]), edge_B)[0]
         axis.stairs(count_B / max(len(side_n), 1), edge_B, fill=name == "training", color=colour, label=name)
+
+
+def _levels(pair: Pair) -> tuple[list[str], list[float], list[float]]:
+    """Return the most frequent levels, and the shares of the rows that they have then and now."""
+    levels = sorted(pair.before.counts, key=lambda level: -pair.before.counts[level])[:MOST_LEVELS]
+    then = max(sum(pair.before.counts.values()), 1)
+    now = max(pair.now.num_present, 1)
+    before_K = [pair.before.counts[level] / then for level in levels]
+    now_K = [pair.now.counts.get(level, 0) / now for level in levels]
+    if not pair.now.num_other:
+        return levels, before_K, now_K
+    return [*levels, UNSEEN], [*before_K, 0.0], [*now_K, pair.now.num_other / now]
 
 
 def _short(text: str, most: int = 14) -> str:

@@ -12,7 +12,7 @@ from assay.profile import ColumnProfile, LabelProfile, Profile
 from assay.vocabulary import MISSING_CODE, ColumnKind, Task
 
 MAX_VALUES = 100_000  # of later rows, evenly; no test needs more
-UNSEEN, RARE = "(unseen)", "(rare)"
+UNSEEN = "(unseen)"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Observed:
     num_missing: int = 0
     number_n: np.ndarray | None = None  # a uniform sample of the values that are there
     counts: Mapping[str, int] = field(default_factory=dict)  # rows of each level that training knew
-    num_unseen: int = 0  # rows of other levels; in training: rows whose level nobody else has
+    num_other: int = 0  # rows of levels that are not counted; of later rows: levels that training never saw
+    num_alone: int = 0  # training rows whose level no other row has: new to all the others
 
     @property
     def num_present(self) -> int:
@@ -51,8 +52,8 @@ def column_pair(column: ColumnProfile, value_N: np.ndarray) -> Pair:
         ColumnKind.TEXT: _text,
         ColumnKind.IMAGE: _image,
         ColumnKind.DATETIME: _datetime,
-    }.get(column.kind, _other)
-    return make(column, value_N)
+    }.get(column.kind)
+    return _other(column) if make is None else make(column, value_N)
 
 
 def prediction_pair(profile: Profile, before_NK: np.ndarray | None, now_NK: np.ndarray) -> Pair:
@@ -123,14 +124,14 @@ def _category(column: ColumnProfile, code_N: np.ndarray) -> Pair:
     counts = dict(zip(column.levels, column.level_counts, strict=True))
     uncounted = column.num_rows - column.num_missing - sum(counts.values())  # of levels beyond those that are kept
     alone = sum(count == 1 for count in counts.values())
-    before = Observed(column.num_rows, column.num_missing, counts=counts, num_unseen=alone + uncounted)
+    before = Observed(column.num_rows, column.num_missing, counts=counts, num_other=uncounted, num_alone=alone)
     num_levels = len(column.levels)
     found = np.bincount(code_N[(code_N >= 0) & (code_N < num_levels)], minlength=num_levels).tolist()
     now = Observed(
         len(code_N),
         int((code_N == MISSING_CODE).sum()),
         counts=dict(zip(column.levels, found, strict=True)),
-        num_unseen=int((code_N == num_levels).sum()),
+        num_other=int((code_N == num_levels).sum()),
     )
     return Pair(column.name, "category", before, now)
 
@@ -147,7 +148,7 @@ def _num_words(text: str) -> int:
 
 def _image(column: ColumnProfile, pixel_N: np.ndarray) -> Pair:
     if not column.sample:
-        return _other(column, pixel_N)
+        return _other(column)
     before = _known(column, [float(str(value)) for value in _sampled(column)])
     bright_N = pixel_N.reshape(len(pixel_N), -1).mean(axis=1)
     return Pair(column.name, "image", before, _numbers(bright_N), "compared by brightness")
@@ -159,6 +160,6 @@ def _datetime(column: ColumnProfile, time_N: np.ndarray) -> Pair:
     return Pair(column.name, "datetime", before, now, "times move on by themselves; only gaps are compared")
 
 
-def _other(column: ColumnProfile, value_N: np.ndarray) -> Pair:
+def _other(column: ColumnProfile) -> Pair:
     note = "not compared: the profile keeps no values of it; see the predictions"
     return Pair(column.name, column.kind.value, Observed(0), Observed(0), note)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,25 +12,21 @@ import pyarrow as pa
 from assay.batch import Batch
 from assay.engines import cluster, loading
 from assay.errors import DataFault, SpecFault
-from assay.evaluation.bootstrap import Interval
-from assay.evaluation.drift import MIN_ROWS, ColumnDrift, Drift, compare
+from assay.evaluation.drift import ColumnDrift, Drift, compare
 from assay.evaluation.drift_picture import svg
-from assay.evaluation.observed import column_pair, label_pair, prediction_pair
+from assay.evaluation.observed import Pair, column_pair, label_pair, prediction_pair
 from assay.forecasting.requests import framing_of
 from assay.model import Model
-from assay.parts import Json, Metric
-from assay.store import artifact, files, reference
+from assay.parts import Json
+from assay.store import artifact, files, prediction_log, reference
 from assay.store.registry import ResolvedModel
 from assay.store.runs import Storage
 from assay.workflows import models
-from assay.workflows.choices import METRIC_OF, metric_part
-from assay.workflows.finalize import scores
+from assay.workflows.labelled_score import known_rows, labelled_score, registered_score
 from assay.workflows.long_series import as_trained
 from assay.workflows.windows import Window
 
-MAX_ROWS = 100_000  # of a log, the newest: no test needs more
-LOGGED_AT = "time_utc"  # column of the log
-STALE = 1.96  # standard errors that a score lies below the registered one
+LOG = "the prediction log"
 
 
 @dataclass(frozen=True)
@@ -62,35 +56,20 @@ def drift(
 
     Raises:
         SpecFault: no such model, or it forecasts.
-        DataFault: there are no rows, too few of them, or they do not fit the model.
+        DataFault: there are no rows, or they do not fit the model.
     """
     seen = watched(name, data, storage, window, address, declared, tracking_uri)
-    batch, told = _batch(seen)
-    prediction_NK = seen.model.predict_batch(batch)
-    kept = reference.read(seen.found.folder)
-    profile = seen.model.profile
-    pairs = [column_pair(column, batch.columns[column.name]) for column in profile.used]
-    beside = {"prediction": prediction_pair(profile, None if kept is None else kept["prediction"], prediction_NK)}
-    known_N = _known(batch, profile.label.classes)
-    if known_N is not None and known_N.sum() >= MIN_ROWS:
-        label_n = batch.label_N[known_N]
-        beside["label"] = label_pair(profile.label, None if kept is None else kept["label"], label_n)
-    judged = compare(pairs, {key: pair for key, pair in beside.items() if pair is not None})
-    score = _score(seen, batch, prediction_NK, known_N, storage, tracking_uri)
-    alarms = _alarms(judged, score)
-    return {
-        "model": models.title(seen.found),
-        "source": seen.source,
-        "rows": len(batch),
-        "training_rows": profile.num_rows,
-        "drifted": judged.drifted,
-        "share": judged.share,
-        "columns": [_told(column) for column in judged.columns],
-        **{key: _told(column) for key, column in judged.beside.items()},
-        "score": score,
-        "alarms": alarms,
-        "notes": told,
-    }, judged
+    model = seen.model
+    batch, notes = _batch(seen)
+    prediction_NK = model.predict_batch(batch)
+    known_N = known_rows(batch, model.profile.label.classes)
+    columns = [column_pair(column, batch.columns[column.name]) for column in model.profile.used]
+    judged = compare(columns, _beside(seen, batch, prediction_NK, known_N))
+    score = None
+    if known_N is not None:
+        before = registered_score(seen.found, model, storage, tracking_uri)
+        score = labelled_score(model, batch.label_N[known_N], prediction_NK[known_N], before)
+    return _told(seen, len(batch), judged, score, notes), judged
 
 
 def watched(
@@ -112,51 +91,18 @@ def watched(
             f"score it on newer values: `assay evaluate {name} DATA`",
         )
     if data is None:
-        table, source = logged(found, storage), "the prediction log"
+        log = prediction_log.read(storage, found.name, found.version or 1)
+        table, source = prediction_log.labelled(log, storage, found.name, model.profile.label.name), LOG
     elif isinstance(data, pa.Table):
         table, source = data, "memory"
     else:
         cluster.connect(address)
         table, source = loading.load(list(data), declared), ", ".join(data)
     if window is not None:
-        table = Window.parse(window).of(table, LOGGED_AT if LOGGED_AT in table.column_names else None)
-    if table.num_rows < MIN_ROWS:
-        raise DataFault.at(
-            source, f"holds {table.num_rows} rows", f"give at least {MIN_ROWS}: fewer tell nothing apart"
-        )
+        table = Window.parse(window).of(table, prediction_log.TIME)
+    if not table.num_rows:
+        raise DataFault.at(source, "holds no rows", "give the rows that the model met lately")
     return Watched(found, model, as_trained(model, table), source)
-
-
-def logged(found: ResolvedModel, storage: Storage) -> pa.Table:
-    """Return the newest rows of the log that the server keeps of a version.
-
-    Raises:
-        DataFault: it keeps none.
-    """
-    import pyarrow.parquet as pq
-
-    home = storage.root / "serving" / "log" / found.name / str(found.version or 1)
-    tables: list[pa.Table] = []
-    for file in sorted(home.glob("date=*/*.parquet"), key=_age, reverse=True):
-        try:
-            tables.append(pq.read_table(file, partitioning=None))
-        except (pa.ArrowInvalid, OSError):  # being written, or cut off by a crash: the others still tell
-            continue
-        if sum(table.num_rows for table in tables) >= MAX_ROWS:
-            break
-    tables = [table for table in reversed(tables) if table.num_rows]
-    if not tables:
-        raise DataFault.at(
-            f"prediction log {home}",
-            "holds no rows",
-            f"serve the model with its log on (docs/serving.md), or give rows: `assay drift {found.name} --data FILE`",
-        )
-    whole = pa.concat_tables(tables, promote_options="permissive")
-    return whole.slice(max(0, whole.num_rows - MAX_ROWS))
-
-
-def _age(file: Path) -> tuple[str, float]:
-    return file.parent.name, file.stat().st_mtime
 
 
 def _batch(seen: Watched) -> tuple[Batch, list[str]]:
@@ -169,71 +115,43 @@ def _batch(seen: Watched) -> tuple[Batch, list[str]]:
         if len(of_label) < len(error.faults):
             raise
         without = replace(model.profile, label=replace(model.profile.label, name=""))
-        told = [f"{fault.place} {fault.found}; compared without labels" for fault in of_label]
-        return replace(model, profile=without).batch(seen.table.drop_columns([label])), told
+        notes = [f"{fault.place} {fault.found}; compared without labels" for fault in of_label]
+        return replace(model, profile=without).batch(seen.table.drop_columns([label])), notes
 
 
-def _known(batch: Batch, classes: tuple[str, ...]) -> np.ndarray | None:
-    """Return which rows have a label; None where none has."""
-    if batch.y_N is None:
-        return None
-    known_N = batch.y_N >= 0 if classes else ~np.isnan(batch.y_N)
-    return known_N if known_N.any() else None
+def _beside(seen: Watched, batch: Batch, prediction_NK: np.ndarray, known_N: np.ndarray | None) -> dict[str, Pair]:
+    """Return the predictions, and the labels where they are known, then and now."""
+    kept = reference.read(seen.found.folder) or {}
+    profile = seen.model.profile
+    pairs = {"prediction": prediction_pair(profile, kept.get("prediction"), prediction_NK)}
+    if known_N is not None:
+        pairs["label"] = label_pair(profile.label, kept.get("label"), batch.label_N[known_N])
+    return pairs
 
 
-def _score(
-    seen: Watched,
-    batch: Batch,
-    prediction_NK: np.ndarray,
-    known_N: np.ndarray | None,
-    storage: Storage,
-    uri: str | None,
-) -> Json | None:
-    """Return the score on the rows that have a label, beside the registered one; None without labels."""
-    if known_N is None or known_N.sum() < MIN_ROWS:
-        return None
-    model = seen.model
-    key = str(model.card.get("metric") or METRIC_OF[model.task])
-    found = scores(model, batch.label_N[known_N], prediction_NK[known_N], key, seed=0).get(key)
-    if found is None:
-        return None
-    now = Interval(found["score"], *(math.nan if found[end] is None else found[end] for end in ("low", "high")))
-    before = registered_score(seen, key, storage, uri)
-    worse = before is not None and is_worse(metric_part(key), now, before)
-    told = None if before is None else {end: _plain(getattr(before, end)) for end in ("score", "low", "high")}
-    return {"metric": key, "rows": int(known_N.sum()), "now": found, "registered": told, "worse": worse}
+def _told(seen: Watched, num_rows: int, judged: Drift, score: Json | None, notes: list[str]) -> Json:
+    alarms = ["columns"] if judged.drifted else []
+    alarms += [key for key, column in judged.beside.items() if column.drifted]
+    alarms += ["score"] if score is not None and score["worse"] else []
+    return {
+        "model": models.title(seen.found),
+        "source": seen.source,
+        "rows": num_rows,
+        "training_rows": seen.model.profile.num_rows,
+        "verdict": "drift" if alarms else "no drift" if judged.compared else "too few rows to tell",
+        "alarms": alarms,
+        "drifted": judged.drifted,
+        "share": judged.share,
+        "columns": [_column(column) for column in judged.columns],
+        "prediction": None,
+        "label": None,
+        **{key: _column(column) for key, column in judged.beside.items()},
+        "score": score,
+        "notes": notes,
+    }
 
 
-def registered_score(seen: Watched, key: str, storage: Storage, uri: str | None) -> Interval | None:
-    """Return the test score that a version was registered with; that of its card, out of fold, for a mere folder."""
-    if seen.found.version is None:
-        card: Json = seen.model.card.get("out_of_fold") or {}
-        ends = [card.get(end) for end in ("score", "low", "high")]
-        return None if None in ends else Interval(*(float(str(end)) for end in ends))
-    tags = models.registry(storage, uri).version(seen.found.name, str(seen.found.version)).tags
-    if tags.get("assay.metric") != key or "assay.score" not in tags:
-        return None
-    low, high = (float(tags.get(f"assay.score_{end}", "nan")) for end in ("low", "high"))
-    return Interval(float(tags["assay.score"]), low, high)
-
-
-def is_worse(metric: Metric, now: Interval, before: Interval) -> bool:
-    """Whether a score on other rows is worse by more than chance: by STALE standard errors of the difference.
-
-    The standard errors are told from the 95 % intervals; one that is not known counts as none.
-    """
-    errors = [(one.high - one.low) / (2 * 1.96) for one in (now, before)]
-    noise = math.sqrt(sum(error**2 for error in errors if math.isfinite(error)))
-    return bool(metric.gain(now.score) - metric.gain(before.score) < -STALE * noise)
-
-
-def _alarms(judged: Drift, score: Json | None) -> list[str]:
-    found = ["columns"] if judged.drifted else []
-    found += [key for key, column in judged.beside.items() if column.drifted]
-    return [*found, "score"] if score is not None and score["worse"] else found
-
-
-def _told(column: ColumnDrift) -> Json:
+def _column(column: ColumnDrift) -> Json:
     pair = column.pair
     return {
         "name": pair.name,
@@ -241,19 +159,9 @@ def _told(column: ColumnDrift) -> Json:
         "drifted": column.drifted,
         "missing": _share(pair.now.num_missing, pair.now.num_rows),
         "missing_in_training": _share(pair.before.num_missing, pair.before.num_rows),
-        "unseen": _share(pair.now.num_unseen, pair.now.num_present),
-        "findings": [
-            {
-                "what": finding.what,
-                "distance": finding.distance,
-                "test": finding.test,
-                "p": finding.p,
-                "adjusted_p": finding.adjusted_p,
-                "drifted": finding.drifted,
-            }
-            for finding in column.findings
-        ],
-        "note": pair.note,
+        "unseen": _share(pair.now.num_other, pair.now.num_present),
+        "findings": [asdict(finding) for finding in column.findings],
+        "note": column.note,
     }
 
 
@@ -261,13 +169,9 @@ def _share(count: int, total: int) -> float:
     return count / total if total else 0.0
 
 
-def _plain(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
 def draw(judged: Drift, told: Json, file: Path) -> None:
     """Write the picture of a comparison."""
-    alarms = ", ".join(told["alarms"]) or "no alarm"
-    files.write_file(
-        file.absolute(), svg(judged, f"{told['model']}: {told['rows']:,} rows from {told['source']}; {alarms}")
+    title = (
+        f"{told['model']}: {told['rows']:,} rows from {told['source']}; alarms: {', '.join(told['alarms']) or 'none'}"
     )
+    files.write_file(file.absolute(), svg(judged, title))
