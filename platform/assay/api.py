@@ -137,9 +137,9 @@ def drift(
 
     rows = [str(data)] if isinstance(data, str | Path) else data
     if rows is not None and not isinstance(rows, list | tuple):
-        from assay.engines.loading import in_memory
+        from assay.engines.loading import from_memory
 
-        rows = in_memory(rows)
+        rows = from_memory(rows)
     found, judged = workflow.drift(model, rows, Storage(storage), window=window)
     if picture is not None:
         workflow.draw(judged, found, Path(picture))

@@ -84,13 +84,14 @@ def jensen_shannon(before_K: np.ndarray, now_K: np.ndarray) -> float:
 def chi_square(before_K: np.ndarray, now_K: np.ndarray) -> float | None:
     """Return the p-value that both counts are of one distribution; None where they hold fewer than two levels.
 
-    Levels of which fewer than FEWEST_EXPECTED rows are expected on either side are put together.
+    The last count is of all levels without a name. Levels of which fewer than FEWEST_EXPECTED rows are expected on
+    either side are put to it: rows of a new level are then held against rows of rare levels, which training must have.
     """
     from scipy.stats import chi2_contingency
 
     both_K = before_K + now_K
     expected_K = both_K * min(before_K.sum(), now_K.sum()) / both_K.sum()
-    rare_K = expected_K < FEWEST_EXPECTED
+    rare_K = (expected_K < FEWEST_EXPECTED) | (np.arange(len(both_K)) == len(both_K) - 1)
     table = np.array([[*side_K[~rare_K], side_K[rare_K].sum()] for side_K in (before_K, now_K)])
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2:
