@@ -2,8 +2,8 @@
 
     python benchmarks/measuring/drift_cases.py > tests/watching/evidently.json
 
-takes evidently 0.7.23 (with pandas 2.2). It pins older libraries than assay, so it has an environment of its own, and its
-figures are kept in that file.
+takes evidently 0.7.23 with pandas 2.2. Both are older than what assay works with, so they have an environment of their
+own, and the figures are kept in that file.
 """
 
 from __future__ import annotations

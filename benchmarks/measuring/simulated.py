@@ -21,13 +21,13 @@ METRIC, NUM_FOLDS = "roc_auc", 5
 
 
 class Stream:
-    """Rows of one world, drawn from a seed: six numbers (a tenth of `f` is missing), a town and a label of two classes."""
+    """Rows drawn from a seed: six numbers (a tenth of `f` is missing), a town and a label of two classes."""
 
     def __init__(self, seed: int) -> None:
         self.chance = np.random.default_rng(seed)
 
     def rows(self, num_rows: int, drift: str = "none") -> pa.Table:
-        """Draw rows; `drift` is none, covariate (three numbers move), label (its share), or concept (what it follows)."""
+        """Draw rows; `drift` is none, covariate (three numbers move), label (its share) or concept (its law)."""
         drawn = self._drawn(num_rows * (8 if drift == "label" else 1), drift)
         if drift != "label":
             return drawn

@@ -29,6 +29,7 @@ def svg(drift: Drift, title: str) -> bytes:
         figure = Figure(figsize=(3.2 * WIDE, 2.4 * high + 0.6), layout="constrained")
         FigureCanvasSVG(figure)
         figure.suptitle(title)
+        figure.supylabel("share of rows")
         axes = figure.subplots(high, WIDE, squeeze=False).ravel()
         for axis, column in zip(axes, shown, strict=False):
             _draw(axis, column)
