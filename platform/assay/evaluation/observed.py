@@ -41,6 +41,7 @@ class Pair:
     before: Observed
     now: Observed
     note: str = ""
+    approximate: bool = False  # the training side is not drawn as the other is: small differences are to be expected
 
 
 def column_pair(column: ColumnProfile, value_N: np.ndarray) -> Pair:
@@ -67,7 +68,7 @@ def prediction_pair(profile: Profile, before_NK: np.ndarray | None, now_NK: np.n
         sides = [_counted(said_NK, classes) for said_NK in (before_NK, now_NK) if said_NK is not None]
     else:
         sides = [_numbers(said_NK[:, -1]) for said_NK in (before_NK, now_NK) if said_NK is not None]
-    return Pair("(prediction)", "numeric" if not classes else "probability", sides[0], sides[-1], note)
+    return Pair("(prediction)", "numeric" if not classes else "probability", sides[0], sides[-1], note, approximate=True)
 
 
 def label_pair(label: LabelProfile, before_N: np.ndarray | None, now_N: np.ndarray) -> Pair:
