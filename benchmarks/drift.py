@@ -21,6 +21,7 @@ from measuring.simulated import Stream, fitted
 NUM_SEEDS, WINDOWS = 20, {"none": 10, "covariate": 1, "label": 1, "concept": 1}
 TRAINING_ROWS, WINDOW_ROWS = (600, 4_000), (100, 500, 2_000)
 MOST_FALSE, LEAST_FOUND = 0.05, 0.95
+TEST_SHARE = 4  # a test row to each four training rows, as `split.test_fraction` keeps them
 ALARMS = ("columns", "prediction", "label", "score")
 Case = tuple[int, int, str]  # training rows, rows of the window, drift
 
@@ -31,7 +32,7 @@ def measured(home: Path) -> dict[Case, Counter[str]]:
     for training_rows in TRAINING_ROWS:
         for seed in range(NUM_SEEDS):
             stream = Stream(seed)
-            trained = fitted(stream.rows(training_rows))
+            trained = fitted(stream.rows(training_rows), stream.rows(training_rows // TEST_SHARE))
             folder = artifact.pack(home / f"{training_rows}-{seed}", trained.model, trained.reference).folder
             for window_rows in WINDOW_ROWS:
                 for drift, count in WINDOWS.items():

@@ -65,8 +65,8 @@ class Trained:
         return {"assay.metric": METRIC, "assay.score": repr(score["score"]), **ends}
 
 
-def fitted(rows: pa.Table) -> Trained:
-    """Return LightGBM fitted on rows, with what its folds say out of fold."""
+def fitted(rows: pa.Table, test_rows: pa.Table) -> Trained:
+    """Return LightGBM fitted on rows, with its score out of fold and what it says of test rows."""
     row_N = np.arange(rows.num_rows)
     said_NK = np.zeros((rows.num_rows, 2))
     for fold in range(NUM_FOLDS):
@@ -76,7 +76,7 @@ def fitted(rows: pa.Table) -> Trained:
     y_N = model.batch(rows).label_N
     score = scores(model, y_N, said_NK, METRIC, seed=0)[METRIC]
     card = {"metric": METRIC, "out_of_fold": score}
-    return Trained(replace(model, card=card), reference.content(said_NK, y_N, 0))
+    return Trained(replace(model, card=card), reference.content(model.predict(test_rows), y_N, 0))
 
 
 def _fitted(rows: pa.Table) -> Model:

@@ -17,7 +17,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Storage:
     """A storage that holds `clicks/1`, trained on 800 rows."""
     home = tmp_path_factory.mktemp("watching")
     stream = Stream(seed=0)
-    trained = fitted(stream.rows(800))
+    trained = fitted(stream.rows(800), stream.rows(200))
     artifact.pack(home / "clicks", trained.model, trained.reference)
     found = Storage(home / "storage")
     registry = Registry(Tracking(None, found.root))

@@ -154,7 +154,7 @@ def test_a_changed_reference_is_refused(storage: Storage, calm: pa.Table, tmp_pa
     from assay.store import artifact
     from measuring.simulated import Stream, fitted
 
-    trained = fitted(Stream(seed=3).rows(200))
+    trained = fitted(Stream(seed=3).rows(200), Stream(seed=4).rows(50))
     folder = artifact.pack(tmp_path / "model", trained.model, trained.reference).folder
     (folder / "reference.safetensors").write_bytes(b"{}")
     with pytest.raises(ArtifactFault, match=r"reference\.safetensors"):

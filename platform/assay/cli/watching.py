@@ -24,7 +24,9 @@ def drift(
     data: Annotated[
         list[str] | None, typer.Option(help="CSV or Parquet; the server's prediction log when left out.")
     ] = None,
-    window: Annotated[str | None, typer.Option(help="Newest rows only: 5000 rows, or 90m, 12h, 30d, 4w by the times of the log.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Newest rows only: 5000 rows, or 90m, 12h, 30d, 4w by the times of the log.")
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="File to draw to, .svg.")] = None,
     format_: options.Format = None,
     address: options.Address = None,

@@ -6,10 +6,6 @@ differences that do not matter, so the difference must be large as well: the nor
 Jensen-Shannon distance or the share of rows must reach its bound. The test is asked in both cases: of a small window a
 distance alone is mostly noise (two windows of 100 rows often lie 0.1 apart without any drift).
 
-Predictions are held against what the folds' models said out of fold. Those are other models than the one in use, so that
-the test alone finds a difference in up to half of all windows without drift (600 training rows, LightGBM): it must always
-be large as well.
-
 All p-values of one comparison are adjusted together, so that without drift anything at all is found in at most 5 % of
 comparisons.
 
@@ -108,6 +104,5 @@ def _judged(drifts: Sequence[ColumnDrift]) -> list[ColumnDrift]:
 
 
 def _with_p(finding: Finding, adjusted_p: float, pair: Pair) -> Finding:
-    exact = pair.before.num_rows <= FEW_ROWS and not pair.approximate
-    matters = exact or finding.distance >= LARGE[finding.what]
+    matters = pair.before.num_rows <= FEW_ROWS or finding.distance >= LARGE[finding.what]
     return replace(finding, adjusted_p=adjusted_p, drifted=adjusted_p < ALPHA and matters)

@@ -41,7 +41,6 @@ class Pair:
     before: Observed
     now: Observed
     note: str = ""
-    approximate: bool = False  # the training side is not drawn as the other is: small differences are to be expected
 
 
 def column_pair(column: ColumnProfile, value_N: np.ndarray) -> Pair:
@@ -58,7 +57,7 @@ def column_pair(column: ColumnProfile, value_N: np.ndarray) -> Pair:
 
 
 def prediction_pair(profile: Profile, before_NK: np.ndarray | None, now_NK: np.ndarray) -> Pair:
-    """Return predictions for training rows (by models that had not seen them) and for new rows.
+    """Return what a model predicted for the test rows of its run, and for new rows: neither did it see before.
 
     Numbers are compared as they are, two classes by the probability of the positive one, more by the class answered.
     """
@@ -68,7 +67,7 @@ def prediction_pair(profile: Profile, before_NK: np.ndarray | None, now_NK: np.n
         sides = [_counted(said_NK, classes) for said_NK in (before_NK, now_NK) if said_NK is not None]
     else:
         sides = [_numbers(said_NK[:, -1]) for said_NK in (before_NK, now_NK) if said_NK is not None]
-    return Pair("(prediction)", "numeric" if not classes else "probability", sides[0], sides[-1], note, approximate=True)
+    return Pair("(prediction)", "numeric" if not classes else "probability", sides[0], sides[-1], note)
 
 
 def label_pair(label: LabelProfile, before_N: np.ndarray | None, now_N: np.ndarray) -> Pair:

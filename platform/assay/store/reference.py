@@ -1,7 +1,9 @@
-"""What a model said out of fold of a sample of its training rows, and their labels: what later predictions are held to.
+"""What a model predicted for test rows of its run, and labels of its training rows: what later rows are held against.
 
 It travels with the artifact as one small file. The profile holds the samples of the columns; this holds what only the
-end of a run knows. Predictions for rows that a model was fitted on would be surer than any for new rows.
+end of a run knows. The predictions are those of the packed model for rows that it never saw: for rows that it was fitted
+on it is surer, and what the models of the folds said differs from what the final one says. (With 600 training rows
+and LightGBM, held against those, up to half of all windows without drift raised an alarm.)
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ FILE = "reference.safetensors"
 MAX_BYTES = 64 << 20  # a thousand classes fit eight times
 
 
-def content(prediction_NK: np.ndarray, y_N: np.ndarray, seed: int) -> dict[str, bytes]:
-    """Return the file for at most SAMPLE_SIZE of N rows: `prediction` (n, K) and `label` (n,), both float32."""
+def content(prediction_NK: np.ndarray, y_M: np.ndarray, seed: int) -> dict[str, bytes]:
+    """Return the file: at most SAMPLE_SIZE rows of `prediction` and of `label`, which are of other rows; both float32."""
     from safetensors.numpy import save
 
-    kept_n = np.sort(np.argsort(row_hash(np.arange(len(y_N)), seed), kind="stable")[:SAMPLE_SIZE])
-    arrays = {"prediction": prediction_NK[kept_n], "label": y_N[kept_n]}
+    arrays = {"prediction": _sample(prediction_NK, seed), "label": _sample(y_M, seed)}
     return {FILE: save({name: np.asarray(array, np.float32, order="C") for name, array in arrays.items()})}
+
+
+def _sample(value_N: np.ndarray, seed: int) -> np.ndarray:
+    kept_n = np.argsort(row_hash(np.arange(len(value_N)), seed), kind="stable")[:SAMPLE_SIZE]
+    return value_N[np.sort(kept_n)]
 
 
 def read(folder: Path) -> Mapping[str, np.ndarray] | None:
@@ -47,7 +53,6 @@ def read(folder: Path) -> Mapping[str, np.ndarray] | None:
         arrays: dict[str, np.ndarray] = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ArtifactFault.at(str(folder / FILE), f"is broken ({error})", artifact.AGAIN) from None
-    fits = {"prediction", "label"} <= set(arrays) and arrays["prediction"].ndim == 2
-    if not fits or len(arrays["prediction"]) != len(arrays["label"]):
+    if {name: array.ndim for name, array in arrays.items()} != {"prediction": 2, "label": 1}:
         raise ArtifactFault.at(str(folder / FILE), "holds no predictions and labels", artifact.AGAIN)
     return arrays

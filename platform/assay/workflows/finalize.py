@@ -107,11 +107,11 @@ def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget, num_
 
 @dataclass(frozen=True)
 class Built:
-    """A model whose members are sealed, what it must predict for the first of `probe_rows`, and its reference."""
+    """A model whose members are sealed, what it must predict for the first of `probe_rows`, and its training labels."""
 
     model: Model
     prediction_nK: np.ndarray
-    reference: Mapping[str, bytes]
+    y_N: np.ndarray
 
 
 def prover(records: Sequence[TrialRecord], threads: int) -> Prover:
@@ -193,9 +193,7 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         card[long_series.CARD] = experiment.series.model_dump()
     kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
     model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
-    said_NK = model.calibrated(board.judged.prediction_NK[chosen.name])
-    kept = reference.content(said_NK, board.judged.y_N, child(experiment.seed, "reference"))
-    return Built(model, model.calibrated(prediction_nK), kept)
+    return Built(model, model.calibrated(prediction_nK), board.judged.y_N)
 
 
 Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
@@ -259,15 +257,20 @@ def _kept(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe:
 def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     """Write the model's folder, load it in a fresh process, and return what it predicts there for `probe_rows`.
 
+    What it predicts for test rows is then packed with it. A session that is killed in between packs again.
+
     Raises:
         ArtifactFault: the fresh process predicts otherwise than the processes that fitted the members.
     """
     if run.model.exists():  # of a session that was killed before the folder was proven
         files.remove_tree(run.model)
-    artifact.pack(run.model, built.model, built.reference)
+    artifact.pack(run.model, built.model)
     own = [_module(member.algorithm) or _module(member.params.get("module")) for member in built.model.members]
     imports = sorted({name for name in own if name and name.split(".")[0] not in ("sklearn", "assay")})
-    return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
+    prediction_NK = prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
+    files.remove_tree(run.model)
+    artifact.pack(run.model, built.model, reference.content(prediction_NK[: rows.test.num_rows], built.y_N, seed=0))
+    return prediction_NK
 
 
 def _module(key: Any) -> str:
