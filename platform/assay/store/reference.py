@@ -1,9 +1,9 @@
 """What a model predicted for test rows of its run, and labels of its training rows: what later rows are held against.
 
 It travels with the artifact as one small file. The profile holds the samples of the columns; this holds what only the
-end of a run knows. The predictions are those of the packed model for rows that it never saw: for rows that it was fitted
-on it is surer, and what the models of the folds said differs from what the final one says. (With 600 training rows
-and LightGBM, held against those, up to half of all windows without drift raised an alarm.)
+end of a run knows. The predictions are those of the packed model for rows that it never saw. For rows that it was
+fitted on it is surer, and what the models of the folds said out of fold is not what the final one says: held against
+that, up to half of all windows without drift raised an alarm (LightGBM, 600 training rows; benchmarks/drift.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_BYTES = 64 << 20  # a thousand classes fit eight times
 
 
 def content(prediction_NK: np.ndarray, y_M: np.ndarray, seed: int) -> dict[str, bytes]:
-    """Return the file: at most SAMPLE_SIZE rows of `prediction` and of `label`, which are of other rows; both float32."""
+    """Return the file: at most SAMPLE_SIZE rows of `prediction`, and as many of `label` of other rows; float32."""
     from safetensors.numpy import save
 
     arrays = {"prediction": _sample(prediction_NK, seed), "label": _sample(y_M, seed)}
