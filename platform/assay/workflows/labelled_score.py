@@ -17,9 +17,6 @@ from assay.workflows import models
 from assay.workflows.choices import METRIC_OF, metric_part
 from assay.workflows.finalize import scores
 
-STALE = 2.33  # standard errors that a score lies below the registered one: in 1 % of comparisons by chance
-HALF_WIDTH = 1.96  # standard errors from the score to an end of its 95 % interval
-
 
 def known_rows(batch: Batch, classes: tuple[str, ...]) -> np.ndarray | None:
     """Return known_N, which rows have a label; None where fewer than MIN_ROWS have."""
@@ -61,13 +58,20 @@ def registered_score(found: ResolvedModel, model: Model, storage: Storage, uri: 
 
 
 def is_worse(metric: Metric, now: Interval, before: Interval) -> bool:
-    """Whether a score on other rows is worse by more than chance: by STALE standard errors of the difference.
+    """Whether a score on other rows is worse and its 95 % interval lies apart from that before.
 
-    The standard errors are told from the 95 % intervals; one that is not known counts as none.
+    Standard errors would be easier to have by chance: that of a lucky score near the end of its scale is too small. An
+    end that is not known counts as the score.
     """
-    errors = [(one.high - one.low) / (2 * HALF_WIDTH) for one in (now, before)]
-    noise = math.sqrt(sum(error**2 for error in errors if math.isfinite(error)))
-    return bool(metric.gain(now.score) - metric.gain(before.score) < -STALE * noise)
+    if metric.gain(now.score) >= metric.gain(before.score):
+        return False
+    (low, high), (low_before, high_before) = (_ends(one) for one in (now, before))
+    return high < low_before or high_before < low
+
+
+def _ends(found: Interval) -> tuple[float, float]:
+    low, high = (end if math.isfinite(end) else found.score for end in (found.low, found.high))
+    return low, high
 
 
 def _told(before: Interval | None) -> Json | None:
