@@ -23,7 +23,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path
     """A storage with the registered model `clicks`."""
     home = tmp_path_factory.mktemp("drift")
     experiment = assay.Experiment(
-        experiment="clicks", data={"train": Stream(0).rows(400), "label": "y"}, split={"folds": 3},
+        experiment="clicks", data={"train": Stream(0).rows(1_200), "label": "y"}, split={"folds": 3},
         algorithms=["logistic_regression"], search={"trials": 2},
     )  # fmt: skip
     experiment.run(home)
