@@ -66,7 +66,9 @@ class Service:
         """Return when this version is the champion that answers."""
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until:
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(
+                httpx.TransportError, ValueError
+            ):  # before its first model, Serve speaks plain text
                 about = httpx.get(f"{self.url}/v2/models/m", trust_env=False).json()
                 if about.get("versions", [None])[0] == str(version):
                     return
