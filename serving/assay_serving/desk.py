@@ -20,6 +20,7 @@ from assay_serving.batching import Batcher
 from assay_serving.routing import Routes
 from assay_serving.served import Served
 from assay_serving.settings import ModelPlan, ModelRef, Plan
+from assay_serving.waiting import WaitingRoom
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Desk:
         self.routes = Routes()
         self.refused: dict[tuple[str, str], str] = {}  # versions that were to be loaded, and why they are not
         self.watching: list[Callable[[Answered], None]] = []  # told of every answer; must neither raise nor take long
+        self.room = WaitingRoom(settings.MAX_WAIT_S)
         self._max_loaded = max_loaded
         self._loaded: OrderedDict[ModelRef, Served] = OrderedDict()  # the one used last is the last
         self._loading: dict[ModelRef, asyncio.Task[Served]] = {}

@@ -39,6 +39,16 @@ async def answered(
         RequestFault, DataFault: it cannot be answered.
         NotServed: there is no such model or version.
     """
+    try:
+        with desk.room.admitted(_declared_bytes(request)):
+            return await _answered(request, desk, name, version, read)
+    except Overloaded:
+        raise overloaded() from None
+
+
+async def _answered(
+    request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
+) -> tuple[Answered, Wish]:
     body = await body_of(request, desk)
     key = request.headers.get(KEY_HEADER, "").encode() or body
     served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
@@ -54,6 +64,11 @@ async def answered(
     for watch in desk.watching:
         watch(found)
     return found, wish
+
+
+def _declared_bytes(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return min(int(length), settings.MAX_BODY_BYTES) if length.isdecimal() else 0
 
 
 async def loaded(desk: Desk, ref: ModelRef) -> Served:
@@ -106,7 +121,7 @@ def overloaded() -> RequestFault:
     """Return the fault of a request that found the queue full."""
     return RequestFault(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"{settings.MAX_WAITING} requests wait already; try again after {settings.RETRY_AFTER_S} s",
+        f"too many requests wait already; try again after {settings.RETRY_AFTER_S} s",
         {"Retry-After": str(settings.RETRY_AFTER_S)},
     )
 

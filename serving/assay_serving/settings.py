@@ -23,6 +23,7 @@ REQUEST_TIMEOUT_S = 30.0  # then 504; a proxy in front of us must give up later,
 MAX_BATCH_REQUESTS = 64  # requests that share one predict call
 MAX_BATCH_ROWS = 8_192  # rows that share one predict call; a larger request goes alone
 MAX_WAITING = 4 * MAX_BATCH_REQUESTS  # requests waiting for a predict call; one more is answered 503
+MAX_WAIT_S = REQUEST_TIMEOUT_S / 3  # requests that would wait longer, by the pace measured, are answered 503 too
 RETRY_AFTER_S = 1  # what a 503 tells the client to wait
 HUNG_AFTER_S = 4 * REQUEST_TIMEOUT_S  # a predict call that runs this long makes the replica unhealthy
 INLINE_BODY_BYTES = 32 * 2**10  # a body up to this size is parsed in the event loop: about a millisecond

@@ -239,7 +239,7 @@ def _await_shadow(service: Service) -> psutil.Process:
 
 
 OVERLOAD_S, RECOVERY_S = 30.0, 5.0
-HEAVY = json.dumps({"dataframe_split": {"columns": ["x"], "data": [[row / 20_000] for row in range(20_000)]}}).encode()
+HEAVY = json.dumps({"dataframe_split": {"columns": ["x"], "data": [[row / 2_000] for row in range(2_000)]}}).encode()
 
 
 def test_an_overload_of_ten_times_is_refused_politely_and_passes(service: Service) -> None:

@@ -39,9 +39,13 @@ AFTERWARDS = ("ray.data", "ray.tune")
 LOGGERS = ("ray", "ray.data", "ray.data._internal", "ray.serve", "ray.train", "ray.tune")
 
 
+# Ray Serve's proxy reads this as it starts; by name, since the server stands on the platform, not the other way round.
+PROXY_VARIABLE, PROXY_ERRORS = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "assay_serving.proxy.middlewares"
+
+
 def set_environment() -> None:
     """Set Ray's environment; what the operator has set already stays."""
-    for name, value in QUIET.items():
+    for name, value in {**QUIET, PROXY_VARIABLE: PROXY_ERRORS}.items():
         os.environ.setdefault(name, value)
 
 

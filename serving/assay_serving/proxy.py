@@ -1,0 +1,70 @@
+"""What Ray Serve's HTTP proxy says by itself, in the words of our server: JSON with `error`, and a status to act on.
+
+Serve loads `middlewares` in its proxy when RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names it as Ray starts. Without
+it a request whose replica dies gets a plain 500, which clients rightly do not repeat, and one too late a 408.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assay_serving.settings import RETRY_AFTER_S
+
+SAID = {
+    404: (404, "there is nothing at this path; no model is deployed yet, or the path is wrong"),
+    408: (504, "no answer in time; send fewer rows at a time, or try again"),
+    500: (503, "the process that was answering died; ask again"),
+    503: (503, "the server is full or not ready; try again"),
+}
+
+
+def middlewares() -> list[Middleware]:
+    """Return what Serve's proxy is to put round everything."""
+    return [Middleware(PlainErrors)]
+
+
+class PlainErrors:
+    """Turns errors in plain text, which are the proxy's own, into JSON; ours are JSON already and pass."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"].startswith("/-/"):
+            await self._app(scope, receive, send)
+            return
+        replaced = False
+
+        async def spoken(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_plain_error(message):
+                replaced = True
+                for part in _answer(message["status"]):
+                    await send(part)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, spoken)
+
+
+def _is_plain_error(message: MutableMapping[str, Any]) -> bool:
+    kind = dict(message.get("headers", ())).get(b"content-type", b"")
+    return message["status"] in SAID and not kind.startswith((b"application/", b"text/html"))
+
+
+def _answer(status: int) -> list[Message]:
+    status, text = SAID[status]
+    body = json.dumps({"error": text}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    return [
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body, "more_body": False},
+    ]
