@@ -367,6 +367,7 @@ command that goes on from there.
 | 3 | the data | its owner |
 | 4 | Ray, the network or the disk; trying again may help | the operator |
 | 5 | a model artifact was refused: changed, incomplete or not ours | whoever made it |
+| 6 | `assay drift`: something drifted | whoever answers for the model |
 | 130 | interrupted | |
 
 The folder that remembers (`--storage`, `ASSAY_STORAGE`, by default `.assay` where you are) holds runs, models and the

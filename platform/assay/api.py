@@ -117,6 +117,35 @@ def load_model(reference: str, storage: str | Path | None = None) -> Model:
     return artifact.load(resolve(reference, Storage(storage)).folder)
 
 
+def drift(
+    model: str,
+    data: Any = None,
+    storage: str | Path | None = None,
+    *,
+    window: str | None = None,
+    picture: str | Path | None = None,
+) -> dict[str, Any]:
+    """Hold new rows against the training rows of a model; returns what `assay drift --json` prints.
+
+    `data` is a path, paths, a DataFrame (pandas, polars) or an Arrow table; the server's prediction log when left out.
+    `picture` names an SVG file to draw to.
+
+    Raises:
+        SpecFault, DataFault, ArtifactFault: see `assay.errors`.
+    """
+    from assay.workflows import drift as workflow
+
+    rows = [str(data)] if isinstance(data, str | Path) else data
+    if rows is not None and not isinstance(rows, list | tuple):
+        from assay.engines.loading import from_memory
+
+        rows = from_memory(rows)
+    found, judged = workflow.drift(model, rows, Storage(storage), window=window)
+    if picture is not None:
+        workflow.draw(judged, found, Path(picture))
+    return found
+
+
 def _told(work: Any, storage: str | Path | None, quiet: bool, memory: dict[str, Any]) -> Result:
     if quiet:
         return Result(work(workflow.Session(Storage(storage), memory=memory)))

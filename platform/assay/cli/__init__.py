@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from assay.cli import house, models, runs
+from assay.cli import house, models, runs, watching
 
 app = typer.Typer(
     help="From data to a served, watched model with one experiment file, on Ray.",
@@ -31,6 +31,7 @@ for verb in (
     models.promote,
     models.rollback,
     models.serve,
+    watching.drift,
     house.parts,
     house.render,
     house.doctor,

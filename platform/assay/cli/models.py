@@ -116,12 +116,11 @@ def rollback(
     as_json: options.AsJson = False,
 ) -> None:
     """Make the former champion of NAME the champion again, and end its canary."""
-    from assay.store.releases import Releases
     from assay.store.runs import Storage
     from assay.workflows import models
 
-    version = Releases(models.registry(Storage(storage), tracking_uri)).rollback(name)
-    _say({"model": f"{name}/{version}", "alias": "champion"}, f"{name}/{version} is champion again", as_json)
+    found = models.rollback(Storage(storage), name, tracking_uri)
+    _say(found, f"{name}/{found['champion']} is champion again", as_json)
 
 
 def _say(data: Mapping[str, Any], text: str, as_json: bool) -> None:

@@ -165,15 +165,28 @@ def _checked(folder: Path, listed: Mapping[str, Listed]) -> dict[str, bytes]:
             if not place.is_symlink():  # a link has its fault already
                 faults.append(Fault(str(place), "is in the manifest but not in the folder", AGAIN))
             continue
-        data = files.read_file(place, expected.size_bytes + 1)
-        if len(data) != expected.size_bytes:
-            found_bytes = place.stat().st_size
-            faults.append(Fault(str(place), f"has {found_bytes:,} bytes, expected {expected.size_bytes:,}", AGAIN))
-        elif (actual := _sha256(data)) != expected.sha256:
-            faults.append(Fault(str(place), f"has the SHA-256 {actual}, expected {expected.sha256}", AGAIN))
-        content[name] = data
+        content[name] = files.read_file(place, expected.size_bytes + 1)
+        faults += _differs(place, content[name], expected)
     raise_all(ArtifactFault, faults)
     return content
+
+
+def check(place: Path, data: bytes, expected: Listed) -> None:
+    """Check what was read of one file against what the manifest lists.
+
+    Raises:
+        ArtifactFault: it has another size or hash.
+    """
+    raise_all(ArtifactFault, _differs(place, data, expected))
+
+
+def _differs(place: Path, data: bytes, expected: Listed) -> list[Fault]:
+    if len(data) != expected.size_bytes:
+        found_bytes = place.stat().st_size
+        return [Fault(str(place), f"has {found_bytes:,} bytes, expected {expected.size_bytes:,}", AGAIN)]
+    if (actual := _sha256(data)) != expected.sha256:
+        return [Fault(str(place), f"has the SHA-256 {actual}, expected {expected.sha256}", AGAIN)]
+    return []
 
 
 def _walk(folder: Path) -> tuple[set[str], list[Fault]]:

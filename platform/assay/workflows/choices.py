@@ -133,6 +133,12 @@ def metric_for(experiment: Experiment, task: Task) -> Metric:
     return metric
 
 
+def metric_part(key: str) -> Metric:
+    """Return a metric by its key."""
+    found: Metric = catalog.make(Shelf.METRICS, key)
+    return found
+
+
 def metric_key(experiment: Experiment, task: Task) -> str:
     """Return the key of the metric."""
     return experiment.metric or METRIC_OF[task]

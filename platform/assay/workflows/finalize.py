@@ -29,7 +29,7 @@ from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
 from assay.seeds import child
 from assay.spec import Experiment
-from assay.store import artifact, files
+from assay.store import artifact, files, reference
 from assay.store.runs import Run
 from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
@@ -107,10 +107,11 @@ def in_time(entries: list[Entry], board: Board, plan: Plan, budget: Budget, num_
 
 @dataclass(frozen=True)
 class Built:
-    """A model whose members are sealed, and what it must predict for the first rows of `probe_rows`."""
+    """A model whose members are sealed, what it must predict for the first of `probe_rows`, and its training labels."""
 
     model: Model
     prediction_nK: np.ndarray
+    y_N: np.ndarray
 
 
 def prover(records: Sequence[TrialRecord], threads: int) -> Prover:
@@ -192,7 +193,7 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         card[long_series.CARD] = experiment.series.model_dump()
     kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
     model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
-    return Built(model, model.calibrated(prediction_nK))
+    return Built(model, model.calibrated(prediction_nK), board.judged.y_N)
 
 
 Proven = tuple[tuple[Member, ...], np.ndarray]  # members, and prediction_MnK of the rows that prove them
@@ -256,6 +257,8 @@ def _kept(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe:
 def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     """Write the model's folder, load it in a fresh process, and return what it predicts there for `probe_rows`.
 
+    What it predicts for test rows is then packed with it. A session that is killed in between packs again.
+
     Raises:
         ArtifactFault: the fresh process predicts otherwise than the processes that fitted the members.
     """
@@ -264,7 +267,10 @@ def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     artifact.pack(run.model, built.model)
     own = [_module(member.algorithm) or _module(member.params.get("module")) for member in built.model.members]
     imports = sorted({name for name in own if name and name.split(".")[0] not in ("sklearn", "assay")})
-    return prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
+    prediction_NK = prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
+    files.remove_tree(run.model)
+    artifact.pack(run.model, built.model, reference.content(prediction_NK[: rows.test.num_rows], built.y_N, seed=0))
+    return prediction_NK
 
 
 def _module(key: Any) -> str:

@@ -89,6 +89,17 @@ def promote(
     return releases.roles(name)
 
 
+def rollback(storage: Storage, name: str, tracking_uri: str | None = None) -> Json:
+    """Make the former champion the champion again, end the canary, and return the versions by role.
+
+    Raises:
+        SpecFault: there is no such model, or it has no former champion.
+    """
+    releases = Releases(registry(storage, tracking_uri))
+    releases.rollback(name)
+    return releases.roles(name)
+
+
 def _share(text: str) -> float:
     try:
         return float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else float(text)
@@ -120,14 +131,14 @@ def predict(
     framing = framing_of(model.card)
     if framing is not None:
         num_rows = tables.write(out, [forecast(framing, loading.load(data, declared), model.predict)])
-        return {"model": _title(found), "rows": num_rows, "out": str(out)}
+        return {"model": title(found), "rows": num_rows, "out": str(out)}
     columns = [column.name for column in model.profile.used]
     if long_series.spec_of(model) is None:
         parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
     else:
         parts = long_series.answers(model, loading.load(data, declared))
     num_rows = tables.write(out, parts)
-    return {"model": _title(found), "rows": num_rows, "out": str(out)}
+    return {"model": title(found), "rows": num_rows, "out": str(out)}
 
 
 def evaluate(
@@ -159,7 +170,7 @@ def evaluate(
         framed = judged_windows(framing, table)
         table = framed.table
     told = _scores(model, table, first, framed)
-    return {"model": _title(found), "rows": table.num_rows, "metric": first, "scores": told}
+    return {"model": title(found), "rows": table.num_rows, "metric": first, "scores": told}
 
 
 def _scores(model: Model, table: pa.Table, first: str, framed: Framed | None) -> Json:
@@ -180,5 +191,6 @@ def _scores(model: Model, table: pa.Table, first: str, framed: Framed | None) ->
     return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0, framed=framed)
 
 
-def _title(found: ResolvedModel) -> str:
+def title(found: ResolvedModel) -> str:
+    """Return a model as NAME or NAME/VERSION."""
     return found.name if found.version is None else f"{found.name}/{found.version}"

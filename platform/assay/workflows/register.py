@@ -84,8 +84,14 @@ def _epochs(run: Run, entry: Json) -> list[Json]:
 def _tags(result: Json) -> dict[str, str]:
     """Return what two versions are compared by: the score, and the metric and test rows that it stands on."""
     metric = result["metric"]
-    score = result["test"].get(metric, result["leaderboard"][0])["score"]
-    return {"assay.metric": metric, "assay.score": repr(score), "assay.test_rows": result["test_rows_digest"]}
+    scored = result["test"].get(metric, result["leaderboard"][0])
+    ends = {f"assay.score_{end}": repr(scored[end]) for end in ("low", "high") if scored.get(end) is not None}
+    return {
+        "assay.metric": metric,
+        "assay.score": repr(scored["score"]),
+        "assay.test_rows": result["test_rows_digest"],
+        **ends,
+    }
 
 
 def _promote(registry: Registry, experiment: Experiment, version: int, result: Json) -> str:
