@@ -22,8 +22,8 @@ Wish = tuple[open_inference.InferRequest, list[str]]
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
     _add_health(app, desk)
+    _add_repository(app, desk)  # before the models: the first route that fits answers, and `stats` fits `{name}`
     _add_inference(app, desk)
-    _add_repository(app, desk)
 
 
 def _add_health(app: FastAPI, desk: Desk) -> None:
