@@ -28,7 +28,7 @@ from assay.forecasting.framing import Framing
 from assay.model import Model
 from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
-from assay_serving import rows
+from assay_serving import binary_tensors, rows
 from assay_serving.faults import bad_request
 from assay_serving.settings import ModelRef
 
@@ -63,13 +63,15 @@ class Tensor(BaseModel):
     name: str
     shape: Annotated[list[NonNegativeInt], Field(min_length=1)]
     datatype: Datatype
-    data: list[Any]
+    data: list[Any] | None = None  # None when it stands behind the JSON
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Wish(BaseModel):
     """An output the client wants."""
 
     name: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class InferRequest(BaseModel):
@@ -78,19 +80,55 @@ class InferRequest(BaseModel):
     id: str | None = None
     inputs: Annotated[list[Tensor], Field(min_length=1)]
     outputs: list[Wish] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-def read(body: bytes) -> InferRequest:
-    """Parse the body of an inference request.
+def read(body: bytes, header: str | None = None) -> InferRequest:
+    """Parse the body of an inference request; `header` says how much of it is JSON, when tensors follow as bytes.
 
     Raises:
         RequestFault: 400 with each place that is not as the protocol says.
     """
+    content, raw = binary_tensors.split(body, header)
     try:
-        return InferRequest.model_validate_json(body)
+        return _filled(InferRequest.model_validate_json(content), raw)
     except ValidationError as error:
         parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:8]]
         raise bad_request("; ".join(part.removeprefix(": ") for part in parts)) from None
+
+
+def _filled(request: InferRequest, raw: bytes) -> InferRequest:
+    start = 0
+    for position, tensor in enumerate(request.inputs):
+        place = f"inputs.{position} '{tensor.name}'"
+        size = binary_tensors.size_of(place, tensor.parameters)
+        if (size is None) == (tensor.data is None):
+            raise bad_request(f"{place}: expected either `data` or `parameters.{binary_tensors.SIZE}`, and not both")
+        if size is None:
+            continue
+        if size > len(raw) - start:
+            raise bad_request(f"{place}: found {len(raw) - start} bytes left in the body, expected {size}")
+        tensor.data = binary_tensors.decoded(place, tensor.datatype, tensor.shape, raw[start : start + size])
+        start += size
+    if start != len(raw):
+        raise bad_request(f"the body: found {len(raw) - start} bytes behind the last tensor, expected none")
+    return request
+
+
+def binary_outputs(request: InferRequest) -> tuple[bool, dict[str, bool]]:
+    """Return whether outputs are wanted as bytes, in general and by name.
+
+    Raises:
+        RequestFault: 400 when a wish is neither true nor false.
+    """
+    places = {"parameters.binary_data_output": request.parameters.get("binary_data_output", False)}
+    for wish in request.outputs or []:
+        if "binary_data" in wish.parameters:
+            places[wish.name] = wish.parameters["binary_data"]
+    for place, value in places.items():
+        if not isinstance(value, bool):
+            raise bad_request(f"{place}: found {rows.described(value)}, expected true or false")
+    return places.pop("parameters.binary_data_output"), places
 
 
 def to_table(request: InferRequest, profile: Profile) -> pa.Table:
@@ -152,7 +190,7 @@ def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> pa.Table:
 
 
 def _flat(tensor: Tensor) -> Sequence[Any]:
-    data: Sequence[Any] = tensor.data
+    data: Sequence[Any] = tensor.data or []
     for depth, size in enumerate(tensor.shape[:-1]):
         if not data or not isinstance(data[0], list):
             break

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 
-from assay_serving import open_inference, settings
+from assay_serving import binary_tensors, open_inference, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import answered, json_response, loaded
-from assay_serving.faults import RequestFault, bad_request
+from assay_serving.faults import RequestFault
+from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
 
-BINARY_HEADER = "inference-header-content-length"
 Wish = tuple[open_inference.InferRequest, list[str]]
 
 
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
     _add_health(app, desk)
+    _add_repository(app, desk)  # before the models: the first route that fits answers, and `stats` fits `{name}`
     _add_inference(app, desk)
-    _add_repository(app, desk)
 
 
 def _add_health(app: FastAPI, desk: Desk) -> None:
     @app.get("/v2/")
     @app.get("/v2")
     async def server() -> Response:
-        extensions = ["model_configuration", "model_repository", "statistics"]
+        extensions = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
         return json_response({"name": "assay", "version": settings.PRODUCT_VERSION, "extensions": extensions})
 
     @app.get("/v2/health/live")
@@ -57,18 +58,30 @@ def _add_inference(app: FastAPI, desk: Desk) -> None:
     @app.post("/v2/models/{name}/versions/{version}/infer")
     @app.post("/v2/models/{name}/infer")
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
-        if BINARY_HEADER in request.headers:
-            raise bad_request(
-                "binary tensors are not supported; send JSON tensors (binary_data=False in Triton's client)"
-            )
-        found, (asked, names) = await answered(request, desk, name, version, _read)
+        header = request.headers.get(binary_tensors.HEADER)
+        found, (asked, names) = await answered(request, desk, name, version, partial(_read, header))
         served = found.served
         content = open_inference.answer(served.ref, served.model, found.prediction_NK, names, asked.id, found.told)
-        return json_response(content, served)
+        return _response(content, asked, served)
 
 
-def _read(body: bytes, served: Served) -> tuple[pa.Table, Wish]:
-    asked = open_inference.read(body)
+def _response(content: dict[str, Any], asked: open_inference.InferRequest, served: Served) -> Response:
+    general, by_name = open_inference.binary_outputs(asked)
+    parts = [
+        binary_tensors.encoded(tensor) if by_name.get(tensor["name"], general) else (tensor, b"")
+        for tensor in content["outputs"]
+    ]
+    answer = json_response({**content, "outputs": [tensor for tensor, _ in parts]}, served)
+    if not any(binary_tensors.SIZE in tensor.get("parameters", {}) for tensor, _ in parts):
+        return answer
+    headers = {VERSION_HEADER: served.ref.version, binary_tensors.HEADER: str(len(answer.body))}
+    body = bytes(answer.body) + b"".join(raw for _, raw in parts)
+    return Response(body, headers=headers, media_type="application/octet-stream")
+
+
+def _read(header: str | None, body: bytes, served: Served) -> tuple[pa.Table, Wish]:
+    asked = open_inference.read(body, header)
+    open_inference.binary_outputs(asked)  # before anything is predicted
     names = open_inference.wished(asked, served.model, served.framing)
     return open_inference.to_table(asked, served.asks), (asked, names)
 
