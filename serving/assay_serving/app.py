@@ -6,6 +6,7 @@ serve run serving/config.yaml
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +16,10 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.context import _get_global_client
 
-from assay_serving import gate, settings, shadow
+from assay_serving import settings, shadow
+from assay_serving.access import Access, digest_of, refuse_open_door, token_digest
 from assay_serving.desk import Desk
+from assay_serving.hosts import HostNames
 from assay_serving.settings import ModelRef, Plan, ServeArgs
 from assay_serving.shadow import Mirror
 from assay_serving.web import create_app
@@ -46,21 +49,27 @@ SWITCH_INTERVAL_S = 0.000_5
 class ModelDeployment:
     """A replica: it starts with no model, and Serve gives it one by `reconfigure`, at the start as at any switch."""
 
-    def __init__(self, token_digest: str | None, threads: int) -> None:
+    def __init__(self, token_digest: str | None, threads: int, allow_hosts: Sequence[str] = ()) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # Asked of the running Serve, not of our arguments: they could say anything.
-        gate.refuse_open_door(_get_global_client().http_config.host, token_digest)
+        self._host: str | None = _get_global_client().http_config.host
+        self._has_own_token = token_digest is not None
+        self._access = Access(token_digest, locked=not settings.is_loopback(self._host))
+        self._names = HostNames(self._host, allow_hosts)
         self._desk = Desk(threads)
         self._mirror = Mirror(self._desk, _ask_shadow)
         self._desk.watching.append(self._mirror.watch)
-        self._token_digest = token_digest
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._desk, self._token_digest, self._mirror)
+        return create_app(self._desk, self._access, self._mirror, self._names)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Follow another plan (see `Plan`) while requests go on."""
-        await self._desk.switch(Plan.model_validate(user_config))
+        plan = Plan.model_validate(user_config)
+        if not self._desk.routes.plans:  # at the start; later the last token may be revoked, and nobody comes in
+            refuse_open_door(self._host, has_token=self._has_own_token or bool(plan.tokens))
+        self._access.follow(plan.tokens)
+        await self._desk.switch(plan)
 
     async def check_health(self) -> None:
         """Raise when only a new process can help; then Serve starts one."""
@@ -100,15 +109,17 @@ def build(args: ServeArgs) -> serve.Application:
 
     The token is read here, from the environment of whoever deploys, and only its hash goes to the replicas.
     """
+    arguments = (token_digest(), args.threads, args.allow_hosts)
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]
         **_size(args),
         ray_actor_options={"num_cpus": args.threads},
         user_config=args.plan.model_dump(),
         # The same code under the same version: deploying another plan reconfigures the replicas and restarts none.
-        version=f"assay-{settings.PRODUCT_VERSION}",
+        # Other arguments are another version, since replicas at work would keep those they started with.
+        version=f"assay-{settings.PRODUCT_VERSION}-{digest_of(repr(arguments))[:8]}",
         _internal=True,
     )
-    return deployment.bind(gate.token_digest(), args.threads)
+    return deployment.bind(*arguments)
 
 
 def _size(args: ServeArgs) -> dict[str, Any]:

@@ -53,6 +53,8 @@ async def _answered(
     key = request.headers.get(KEY_HEADER, "").encode() or body
     served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
 
+    request.state.model = f"{served.ref.name}/{served.ref.version}"  # for the log and the metrics
+
     def rows() -> tuple[pa.Table, Wish, Any]:
         table, wish = read(body, served)
         return table, wish, served.rows(table)

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from assay.vocabulary import Scope
 from assay_serving import faults, settings
+from assay_serving.access import Access
 from assay_serving.desk import Desk
 from assay_serving.doors import mlflow, open_inference
 from assay_serving.gate import VERSION_HEADER, Gate
+from assay_serving.hosts import HostNames
+from assay_serving.scopes import Ways, needs
 from assay_serving.shadow import Mirror
 
 DOORS = (open_inference, mlflow)
 
 
-def create_app(desk: Desk, token_digest: str | None, mirror: Mirror | None = None) -> FastAPI:
-    """Return the application; it needs no Ray. `mirror` knows how shadows compare."""
+def create_app(
+    desk: Desk, access: Access | None = None, mirror: Mirror | None = None, hosts: HostNames | None = None
+) -> FastAPI:
+    """Return the application; it needs no Ray.
+
+    `access` knows the tokens, without it everybody may come in; `hosts` the names that are answered, without it all;
+    `mirror` how shadows compare.
+    """
     app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, docs_url=None, redoc_url=None)
+    for route in app.routes:  # FastAPI's own: the page that describes the others
+        needs(Scope.READ)(route.endpoint)  # type: ignore[attr-defined]
     faults.install(app, lambda: {VERSION_HEADER: desk.version})
-    app.add_middleware(Gate, digest=token_digest, version=lambda: desk.version)
+    app.add_middleware(
+        Gate,
+        ways=Ways(app.router.routes),
+        access=access or Access(),
+        hosts=hosts,
+        version=lambda: desk.version,
+    )
     app.state.mirror = mirror
     for door in DOORS:
         door.install(app, desk)

@@ -27,7 +27,7 @@ from assay.store import artifact
 from assay.store.releases import Release
 
 # Named, not imported: the server stands on the platform, not the other way round.
-APPLICATION, GATE, SETTINGS = "assay_serving.app", "assay_serving.gate", "assay_serving.settings"
+APPLICATION, ACCESS, SETTINGS = "assay_serving.app", "assay_serving.access", "assay_serving.settings"
 APP_NAME, SHADOW_APP_NAME = "assay", "assay-shadow"
 READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
 # The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
@@ -128,8 +128,8 @@ def start(
     scale = scale or Scale()
     _check(releases)
     _arguments(releases, scale)
-    gate = importlib.import_module(GATE)
-    gate.refuse_open_door(host, gate.token_digest())
+    access = importlib.import_module(ACCESS)
+    access.refuse_open_door(host, has_token=access.token_digest() is not None)
     server = Server(f"http://{_reachable(host)}:{port}", releases, scale, connected_here=not cluster.is_connected())
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)

@@ -10,10 +10,12 @@ import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from assay.vocabulary import Scope
 from assay_serving import invocations, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import answered, json_response
 from assay_serving.faults import RequestFault
+from assay_serving.scopes import PUBLIC, needs
 from assay_serving.served import Served
 
 MODEL_HEADER = "x-assay-model"  # the protocol has no name of a model: this says which, of several
@@ -23,6 +25,7 @@ def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
 
     @app.post("/invocations")
+    @needs(Scope.PREDICT)
     async def invoke(request: Request) -> Response:
         reader = _reader(request.headers.get("content-type", ""))
 
@@ -34,10 +37,12 @@ def install(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/health")
     @app.get("/ping")
+    @needs(PUBLIC)
     async def ping() -> Response:
         return Response("\n", media_type="application/json")  # as MLflow's own server does
 
     @app.get("/version")
+    @needs(Scope.READ)
     async def version() -> Response:
         return PlainTextResponse(settings.PRODUCT_VERSION)
 

@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 
+from assay.vocabulary import Scope
 from assay_serving import binary_tensors, open_inference, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import answered, json_response, loaded
 from assay_serving.faults import RequestFault
 from assay_serving.gate import VERSION_HEADER
+from assay_serving.scopes import PUBLIC, needs
 from assay_serving.served import Served
 
 Wish = tuple[open_inference.InferRequest, list[str]]
@@ -29,20 +31,24 @@ def install(app: FastAPI, desk: Desk) -> None:
 def _add_health(app: FastAPI, desk: Desk) -> None:
     @app.get("/v2/")
     @app.get("/v2")
+    @needs(Scope.READ)
     async def server() -> Response:
         extensions = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
         return json_response({"name": "assay", "version": settings.PRODUCT_VERSION, "extensions": extensions})
 
     @app.get("/v2/health/live")
+    @needs(PUBLIC)
     async def live() -> Response:
         return json_response({"live": True})
 
     @app.get("/v2/health/ready")
+    @needs(PUBLIC)
     async def ready() -> Response:
         return json_response({"ready": True, "live": True})
 
     @app.get("/v2/models/{name}/versions/{version}/ready")
     @app.get("/v2/models/{name}/ready")
+    @needs(Scope.READ)
     async def model_ready(name: str, version: str | None = None) -> Response:
         desk.routes.find(name, version)
         return json_response({"name": name, "ready": True})
@@ -51,12 +57,14 @@ def _add_health(app: FastAPI, desk: Desk) -> None:
 def _add_inference(app: FastAPI, desk: Desk) -> None:
     @app.get("/v2/models/{name}/versions/{version}")
     @app.get("/v2/models/{name}")
+    @needs(Scope.READ)
     async def metadata(name: str, version: str | None = None) -> Response:
         served = await loaded(desk, desk.routes.find(name, version))
         return json_response(_about(served, desk), served)
 
     @app.post("/v2/models/{name}/versions/{version}/infer")
     @app.post("/v2/models/{name}/infer")
+    @needs(Scope.PREDICT)
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         header = request.headers.get(binary_tensors.HEADER)
         found, (asked, names) = await answered(request, desk, name, version, partial(_read, header))
@@ -89,12 +97,14 @@ def _read(header: str | None, body: bytes, served: Served) -> tuple[pa.Table, Wi
 def _add_repository(app: FastAPI, desk: Desk) -> None:
     @app.get("/v2/models/{name}/versions/{version}/config")
     @app.get("/v2/models/{name}/config")
+    @needs(Scope.READ)
     async def config(name: str, version: str | None = None) -> Response:
         served = await loaded(desk, desk.routes.find(name, version))
         return json_response(open_inference.config(_about(served, desk), settings.MAX_ROWS), served)
 
     @app.get("/v2/models/{name}/versions/{version}/stats")
     @app.get("/v2/models/{name}/stats")
+    @needs(Scope.READ)
     async def stats(name: str, version: str | None = None) -> Response:
         plan, asked = desk.routes.plan(name), desk.routes.find(name, version)
         refs = plan.answering if version is None else [asked]
@@ -104,11 +114,13 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
         return json_response({"model_stats": found})
 
     @app.get("/v2/models/stats")
+    @needs(Scope.READ)
     async def all_stats() -> Response:
         refs = [ref for plan in desk.routes for ref in plan.answering]
         return json_response({"model_stats": [_statistics(await loaded(desk, ref)) for ref in refs]})
 
     @app.post("/v2/repository/index")
+    @needs(Scope.READ)
     async def index() -> Response:
         ready = {(ref.name, ref.version): ("READY", "") for plan in desk.routes for ref in plan.answering}
         refused = {key: ("UNAVAILABLE", why) for key, why in desk.refused.items()}
@@ -121,6 +133,7 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
         )
 
     @app.post("/v2/repository/models/{name}/{action}")
+    @needs(Scope.ADMIN)
     async def load_or_unload(name: str, action: str) -> Response:
         raise RequestFault(
             HTTPStatus.FORBIDDEN, f"{action} of '{name}': models are switched by the operator, not by clients"
