@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -40,6 +40,14 @@ class Visit:
         return str(self.state.get("model", ""))
 
 
+@dataclass
+class Traffic:
+    """How many requests are inside, and who is told of each that left; they must neither raise nor take long."""
+
+    num_inside: int = 0
+    watching: list[Callable[[Visit], None]] = field(default_factory=list)
+
+
 class Gate:
     """ASGI middleware: deny by default, mark every answer with its request's id and the version."""
 
@@ -50,14 +58,14 @@ class Gate:
         access: Access,
         hosts: HostNames | None,
         version: Callable[[], str],
-        watching: Sequence[Callable[[Visit], None]] = (),
+        traffic: Traffic,
     ) -> None:
         self._app = app
         self._ways = ways
         self._access = access
         self._hosts = hosts
         self._version = version
-        self._watching = watching
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,6 +89,7 @@ class Gate:
                 headers[request_ids.HEADER] = request_id
             await send(message)
 
+        self._traffic.num_inside += 1
         try:
             answer = self._refused(visit, Headers(scope=scope)) or self._app
             await answer(scope, receive, send_marked)
@@ -88,8 +97,9 @@ class Gate:
             visit.status = HTTPStatus.INTERNAL_SERVER_ERROR  # the answer comes from `faults`, outside of us
             raise
         finally:
+            self._traffic.num_inside -= 1
             visit.took_s = time.perf_counter() - visit.started_s
-            for watch in self._watching:
+            for watch in self._traffic.watching:
                 watch(visit)
 
     def _refused(self, visit: Visit, headers: Headers) -> ASGIApp | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -80,11 +80,15 @@ class TokenRef(Strict):
 
 
 class Plan(Strict):
-    """All models of a server and who may ask; as `user_config` it switches running replicas without a restart."""
+    """All models of a server, who may ask, what is logged; as `user_config` it switches replicas without a restart."""
 
     models: Annotated[list[ModelPlan], Field(min_length=1, description="the models of this server, each named once")]
     tokens: list[TokenRef] | None = Field(
         None, description="who may come in; an empty list: nobody; left out: all, on loopback, and nobody elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info",
+        description="from `info` on every request is a line of the log, from `warning` on those that failed here",
     )
 
     @classmethod
@@ -110,8 +114,8 @@ class ServeArgs(Plan):
 
     @property
     def plan(self) -> Plan:
-        """The models and the tokens alone."""
-        return Plan(models=self.models, tokens=self.tokens)
+        """What replicas follow without a restart."""
+        return Plan(models=self.models, tokens=self.tokens, log_level=self.log_level)
 
 
 def is_loopback(host: str | None) -> bool:

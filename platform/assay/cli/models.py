@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,15 @@ References = Annotated[
     typer.Argument(metavar="MODEL...", help="NAME follows its aliases; NAME@ALIAS, NAME/VERSION or a folder stay."),
 ]
 Data = Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")]
+
+
+class LogLevel(StrEnum):
+    """How much a server writes down."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 def predict(
@@ -141,6 +151,7 @@ def serve(
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
     tokens: Annotated[bool, typer.Option("--tokens", help="Ask for a token on loopback too.")] = False,
     allow_host: Annotated[list[str] | None, typer.Option(help="Another name of this server in URLs.")] = None,
+    log_level: Annotated[LogLevel, typer.Option(help="info: every request; warning: what failed.")] = LogLevel.INFO,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
@@ -156,7 +167,7 @@ def serve(
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads)
     guarded = tokens or is_guarded(host)
-    admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()))
+    admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
     server = serving.start(found.releases(), host, port, scale=scale, address=address, admission=admission)
     with server:
         named = [serving.described(release) for release in server.releases]

@@ -20,10 +20,11 @@ OURS = "assay-serve"  # the name of the token with which `assay serve` looks whe
 
 @dataclass(frozen=True)
 class Admission:
-    """What a server asks of its visitors; without `tokens` none, as long as it listens on loopback."""
+    """What a server asks of its visitors and logs of them; without `tokens` it asks nothing, on loopback."""
 
     tokens: tuple[Token, ...] | None = None
     allow_hosts: tuple[str, ...] = ()
+    log_level: str = "info"
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False, compare=False)
 
     def check(self, host: str) -> None:
@@ -39,7 +40,7 @@ class Admission:
 
     def planned(self) -> dict[str, Any]:
         """Return it as the server reads it: no token, only hashes."""
-        told = {"allow_hosts": list(self.allow_hosts)}
+        told = {"allow_hosts": list(self.allow_hosts), "log_level": self.log_level}
         if self.tokens is None:
             return told
         ours = {"name": OURS, "digest": _digest(self.secret), "scopes": [Scope.READ.value]}
