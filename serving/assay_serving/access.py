@@ -56,6 +56,11 @@ class Access:
         self._planned: tuple[TokenRef, ...] | None = None
         self._locked = locked or digest is not None
 
+    @property
+    def asks(self) -> bool:
+        """Whether a token is asked for."""
+        return self._locked or self._planned is not None
+
     def follow(self, tokens: Sequence[TokenRef] | None) -> None:
         """Admit these from now on, and the others no more."""
         self._planned = None if tokens is None else tuple(tokens)
@@ -66,7 +71,7 @@ class Access:
         Raises:
             RequestFault: 401 without a token that is known, 403 with one that lacks the scope.
         """
-        if not self._locked and self._planned is None:
+        if not self.asks:
             return ""
         token = self._bearer(authorization, needed)
         if needed is not None and not any(scope.covers(needed) for scope in token.scopes):

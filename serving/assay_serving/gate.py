@@ -15,7 +15,7 @@ from assay_serving import request_ids
 from assay_serving.access import Access
 from assay_serving.faults import RequestFault, error_response
 from assay_serving.hosts import HostNames
-from assay_serving.scopes import PUBLIC, Way, Ways
+from assay_serving.scopes import Way, Ways
 
 VERSION_HEADER = "x-assay-version"
 LEFT = 499  # the status of a request whose client went away: nobody was answered
@@ -108,7 +108,7 @@ class Gate:
             host = headers.get("host", "")
             if self._hosts is not None and not self._hosts.admits(host):
                 raise _misdirected(host)
-            if visit.way.needed is not PUBLIC:
+            if not visit.way.is_public:
                 visit.token = self._access.admitted(headers.get("authorization", ""), visit.way.needed)
         except RequestFault as fault:
             return error_response(fault.status, fault.error, fault.headers)

@@ -1,62 +1,41 @@
-"""What each route asks for: a mark on its endpoint. A route without a mark is for admins alone."""
+"""What each route asks for, as it says itself (`says(…, scope=…)`); a route that says nothing is for admins alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
-from typing import Any, Final, TypeVar
 
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope as AsgiScope
 
 from assay.vocabulary import Scope
+from assay_serving.openapi.route import said_of
 
-
-class Open(Enum):
-    """What is answered without a token: it says that the server is alive, and nothing else."""
-
-    PUBLIC = "public"
-
-
-PUBLIC: Final = Open.PUBLIC
-MARK = "needs_scope"
 NOWHERE = "unmatched"
 CACHED_PATH_LETTERS = 256
-Needed = Scope | Open
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
-
-def needs(scope: Needed) -> Callable[[Endpoint], Endpoint]:
-    """Mark an endpoint with the scope that its callers need, or as `PUBLIC`; write it next to the function.
-
-    Example:
-        >>> @needs(Scope.READ)
-        ... async def stats() -> None: ...
-        >>> scope_of(stats)
-        <Scope.READ: 'read'>
-    """
-
-    def mark(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, MARK, scope)
-        return endpoint
-
-    return mark
-
-
-def scope_of(endpoint: object) -> Needed:
-    """Return what an endpoint asks for: admin when nobody said."""
-    needed: Needed = getattr(endpoint, MARK, Scope.ADMIN)
-    return needed
 
 
 @dataclass(frozen=True)
 class Way:
-    """Where a request goes: the path template of its route, and what that needs; None is any token."""
+    """Where a request goes: the path template of its route, and what that needs; None is any token.
+
+    What is public is answered without one: it says that the server is alive, and nothing else.
+    """
 
     template: str
-    needed: Needed | None
+    needed: Scope | None
+    is_public: bool = False
+
+
+def way_of(route: BaseRoute) -> Way:
+    """Return the way that ends at a route."""
+    said, template = said_of(route), getattr(route, "path", NOWHERE)
+    if said is None:
+        return Way(template, Scope.ADMIN)
+    if said.scope == "public":
+        return Way(template, None, is_public=True)
+    return Way(template, Scope(said.scope))
 
 
 class Ways:
@@ -77,8 +56,7 @@ class Ways:
             match, found = route.matches({"type": "http", "method": method, "path": path, "root_path": root_path})
             if match is Match.NONE:
                 continue
-            template = getattr(found.get("route", route), "path", NOWHERE)
-            way = Way(template, scope_of(found.get("endpoint")))
+            way = way_of(found.get("route", route))
             if match is Match.FULL:
                 return way
             partial = partial or way

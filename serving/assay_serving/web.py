@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from assay.vocabulary import Scope
 from assay_serving import access_log, faults, settings
 from assay_serving.access import Access
 from assay_serving.desk import Desk
-from assay_serving.doors import metrics, mlflow, open_inference
+from assay_serving.doors import metrics, mlflow, open_inference, openapi
 from assay_serving.gate import VERSION_HEADER, Gate, Traffic
 from assay_serving.hosts import HostNames
 from assay_serving.metrics import Metrics
-from assay_serving.scopes import Ways, needs
+from assay_serving.scopes import Ways
 from assay_serving.shadow import Mirror
 
-DOORS = (open_inference, mlflow, metrics)
+DOORS = (open_inference, mlflow, metrics, openapi)
 
 
 def create_app(
@@ -26,20 +25,14 @@ def create_app(
     `access` knows the tokens, without it everybody may come in; `hosts` the names that are answered, without it all;
     `mirror` how shadows compare.
     """
-    traffic = Traffic()
-    app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, docs_url=None, redoc_url=None)
-    for route in app.routes:  # FastAPI's own: the page that describes the others
-        needs(Scope.READ)(route.endpoint)  # type: ignore[attr-defined]
+    app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, openapi_url=None)
     faults.install(app, lambda: {VERSION_HEADER: desk.version})
+    access, traffic = access or Access(), Traffic()
     app.add_middleware(
-        Gate,
-        ways=Ways(app.router.routes),
-        access=access or Access(),
-        hosts=hosts,
-        version=lambda: desk.version,
-        traffic=traffic,
+        Gate, ways=Ways(app.router.routes), access=access, hosts=hosts, version=lambda: desk.version, traffic=traffic
     )
     app.state.mirror = mirror
+    app.state.access = access
     app.state.metrics = Metrics(desk, traffic, mirror)
     traffic.watching += [app.state.metrics.ended, access_log.write]
     for door in DOORS:

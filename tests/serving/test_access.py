@@ -14,10 +14,12 @@ from assay.errors import SpecFault
 from assay.vocabulary import Scope
 from assay_serving.access import Access, digest_of, refuse_open_door
 from assay_serving.hosts import HostNames
-from assay_serving.scopes import MARK, PUBLIC, scope_of
+from assay_serving.openapi.route import said_of
+from assay_serving.scopes import Way, way_of
 from assay_serving.settings import TokenRef
 
 PUBLIC_PATHS = {"/v2/health/live", "/v2/health/ready", "/ping", "/health"}
+READ_BY_POST = {"/v2/repository/index"}  # the protocol wants it so
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -46,11 +48,21 @@ def asks(app: Any) -> Iterator[tuple[str, str, Route]]:
 
 
 def test_every_route_says_what_it_needs(mixed: Any) -> None:
-    assert [route.path for route in mixed.app.routes if not hasattr(route.endpoint, MARK)] == []
+    assert [route.path for route in mixed.app.routes if said_of(route) is None] == []
 
 
 def test_only_health_is_public(mixed: Any) -> None:
-    assert {route.path for route in mixed.app.routes if scope_of(route.endpoint) == PUBLIC} == PUBLIC_PATHS
+    assert {route.path for route in mixed.app.routes if way_of(route).is_public} == PUBLIC_PATHS
+
+
+def test_reading_is_never_the_scope_of_what_may_change_something_by_default(mixed: Any) -> None:
+    reads = {way_of(route).template for route in mixed.app.routes if way_of(route).needed == Scope.READ}
+    written = {route.path for route in mixed.app.routes if not route.methods <= {"GET", "HEAD"}}
+    assert reads & written == READ_BY_POST
+
+
+def test_a_route_that_says_nothing_is_for_admins() -> None:
+    assert way_of(Route("/new", print)) == Way("/new", Scope.ADMIN)
 
 
 def test_without_a_token_every_route_but_the_public_ones_is_401(locked: Any) -> None:
@@ -63,7 +75,7 @@ def test_without_a_token_every_route_but_the_public_ones_is_401(locked: Any) -> 
 def test_with_a_token_of_another_scope_every_route_is_403(locked: Any) -> None:
     other = {Scope.PREDICT: "read", Scope.READ: "predict", Scope.ADMIN: "read"}
     found = {
-        (method, path): locked.request(method, path, headers=bearer(other[scope_of(route.endpoint)])).status_code
+        (method, path): locked.request(method, path, headers=bearer(other[way_of(route).needed])).status_code
         for method, path, route in asks(locked)
         if path not in PUBLIC_PATHS
     }
