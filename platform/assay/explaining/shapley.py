@@ -68,13 +68,17 @@ class Every:
         return np.repeat(np.arange(self.num_grounds), 2**self.num_players)
 
     def shares(self, value_M: np.ndarray) -> Shares:
-        """Return the Shapley values by their formula."""
-        z_CP = self.z_MP[: 2**self.num_players]
-        num_players, size_C = self.num_players, z_CP.sum(axis=1)
-        weight_S = np.array([1 / (num_players * math.comb(num_players - 1, size)) for size in range(num_players)] + [0])
-        joined_CP, left_CP = weight_S[size_C - 1][:, None], weight_S[size_C][:, None]
+        """Return the Shapley values by their formula; who never changes the value gets 0 exactly."""
+        code_C = np.arange(2**self.num_players)
+        size_C = self.z_MP[: len(code_C)].sum(axis=1)
         value_GC = value_M.reshape(self.num_grounds, -1)
-        return Shares(float(value_GC[:, 0].mean()), value_GC @ np.where(z_CP, joined_CP, -left_CP))
+        share_GP = np.zeros((self.num_grounds, self.num_players))
+        for player in range(self.num_players):
+            without_C = code_C[(code_C >> player) & 1 == 0]
+            orders_C = [math.comb(self.num_players - 1, size) for size in size_C[without_C]]
+            gain_GC = value_GC[:, without_C | (1 << player)] - value_GC[:, without_C]
+            share_GP[:, player] = gain_GC @ (1 / (self.num_players * np.array(orders_C)))
+        return Shares(float(value_GC[:, 0].mean()), share_GP)
 
 
 @dataclass(frozen=True)
