@@ -12,7 +12,14 @@ from fastapi import Request
 
 from assay.batch import Batch
 from assay.errors import SpecFault
-from assay.explaining.explanation import EVALUATIONS, MOST_EVALUATIONS, Asking, Explanation, Row
+from assay.explaining.explanation import (
+    EVALUATIONS,
+    FEWEST_EVALUATIONS,
+    MOST_EVALUATIONS,
+    Asking,
+    Explanation,
+    Row,
+)
 from assay_serving import invocations, rows, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import asked, overloaded, predicted
@@ -22,7 +29,6 @@ from assay_serving.served import Served
 MAX_AT_A_TIME = 8  # requests for explanations; each asks the model thousands of times
 MAX_ROWS = 128  # a request; a script explains files
 MAX_EVALUATIONS = MAX_ROWS * EVALUATIONS  # a request, about
-FEWEST_EVALUATIONS = 64  # a row
 PARAMETERS = ("class", "evaluations")
 Wish = tuple[str | None, int]  # the class to explain, and evaluations a row
 

@@ -28,6 +28,7 @@ from assay.seeds import generator
 from assay.vocabulary import ColumnKind
 
 EVALUATIONS = 2_048  # of the model for each row, about
+FEWEST_EVALUATIONS = 64
 MOST_EVALUATIONS = 1 << 16
 BLOCK_ROWS = 512  # that the model is asked about at a time, so that others get their turn
 BLOCK_BYTES = 32 << 20
@@ -125,14 +126,14 @@ class Explainer:
         return len(self._plan(row, evaluations).ground_M)
 
     def explained_class(self, name: str | None) -> int | None:
-        """Return the column of a prediction that holds a class; None for the predicted one, 0 for a number.
+        """Return the column of a prediction that holds a class; None for the predicted one, or for a number.
 
         Raises:
             SpecFault: the model knows no such class.
         """
         classes = self.model.classes
         if name is None:
-            return None if classes else 0
+            return None
         if name not in classes:
             fix = did_you_mean(name, classes) if classes else "leave it out"
             raise SpecFault.at("class", f"'{name}' is no class of this model", fix)
@@ -146,7 +147,7 @@ class Explainer:
         own_1K = yield row.batch
         answer = self.model.answer(own_1K)[0]
         if of is None:
-            of = self.model.classes.index(str(answer))
+            of = self.model.classes.index(str(answer)) if self.model.classes else 0
         plan = self._plan(row, evaluations)
         z_MP, ground_M = plan.z_MP, self._grounds(row, plan, of)[plan.ground_M]
         first_U, index_M = _distinct(row, z_MP, ground_M)

@@ -18,7 +18,8 @@ from assay.batch import Batch
 
 GRID = 8  # patches along a side of an image, at most
 FEWEST_PIXELS = 2  # along a side of a patch
-MAX_STRETCHES = 32  # of a series, over all channels that play apart
+MAX_STRETCHES = 16  # of a series, over all channels that play apart
+FEWEST_STEPS = 2  # of a stretch
 MAX_CHANNELS = 4  # of a series, that play apart; more play together
 MAX_WORDS = 48  # of a text, that play alone; more play in groups of neighbours
 
@@ -113,7 +114,7 @@ def stretches(name: str, series_TC: np.ndarray) -> Cells:
     there_T = ~np.isnan(series_TC).all(axis=1)
     num_steps, num_channels = int(there_T.sum()), series_TC.shape[1]
     groups = num_channels if num_channels <= MAX_CHANNELS else 1
-    edges = _edges(num_steps, min(num_steps, MAX_STRETCHES // groups))
+    edges = _edges(num_steps, min(num_steps // FEWEST_STEPS, MAX_STRETCHES // groups))
     num_parts = len(edges) - 1
     place_TC = np.full(series_TC.shape, -1)
     for channel in range(num_channels):

@@ -24,7 +24,7 @@ import numpy as np
 from assay.seeds import generator
 
 FEWEST_PAIRS = 8  # orders beside their reverses, for however many players
-FEWEST_GROUNDS = 32  # asked in every coalition, rather than more of them along a few orders
+FEWEST_GROUNDS = 128  # asked in every coalition; with fewer, more of them along a few orders err less
 
 
 @dataclass(frozen=True)
