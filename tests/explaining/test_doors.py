@@ -111,3 +111,10 @@ def test_rows_that_do_not_fit_are_refused(model: Model, people: pa.Table) -> Non
         assay.explain(model, people.drop_columns(["plan"]))
     with pytest.raises(SpecFault, match="no class"):
         assay.explain(model, people, of="gone")
+
+
+def test_the_label_of_the_rows_is_not_looked_at(model: Model, people: pa.Table) -> None:
+    place = people.column_names.index("y")
+    strange = people.set_column(place, "y", pa.array(["never heard of"] * people.num_rows))
+    found = [assay.explain(model, rows, rows=1, evaluations=256) for rows in (people, strange)]
+    assert found[0] == found[1]

@@ -63,6 +63,16 @@ def test_contributions_add_up_to_the_probability(fit: Callable[..., Model], peop
         assert sizes == sorted(sizes, reverse=True)
 
 
+def test_what_a_column_adds_to_all_classes_together_is_nothing(fit: Callable[..., Model], additive: pa.Table) -> None:
+    y_N = additive.column("y").to_numpy()
+    bands = additive.set_column(4, "y", pa.array(np.array(["low", "middle", "high"])[np.digitize(y_N, [-1, 2])]))
+    model, row = fit(bands, "decision_tree", {"max_depth": 5}), bands.slice(4, 1)
+    each = [parts(explained(model, row, of=place, evaluations=ALL_GROUNDS)[0]) for place in range(3)]
+    assert max(map(abs, each[0].values())) > 0.02
+    for name in each[0]:
+        assert sum(one[name] for one in each) == pytest.approx(0, abs=1e-9)
+
+
 def test_what_is_sampled_is_near_what_many_more_evaluations_say(fit: Callable[..., Model], people: pa.Table) -> None:
     model, rows = fit(people, "lightgbm", {}), people.slice(0, 6)
     long = [parts(one) for one in explained(model, rows, evaluations=1 << 16)]

@@ -10,6 +10,7 @@ import typer
 from assay.cli import options
 
 SHOWN = 8  # contributions of a row that people see; all are in --json and --out
+WIDTH = 40  # characters of a value
 
 
 def explain(
@@ -50,31 +51,19 @@ def explain(
 def _print(place: int, explanation: dict[str, Any]) -> None:
     from assay.cli import show
 
-    parts = explanation["contributions"]
-    table = [
-        [part["column"], _short(part["value"]), _signed(part["contribution"]), _error(part["standard_error"])]
-        for part in parts[:SHOWN]
-    ]
-    if len(parts) > SHOWN:
-        table.append([f"{len(parts) - SHOWN} others", "", _signed(sum(p["contribution"] for p in parts[SHOWN:])), ""])
+    parts, rest = explanation["contributions"][:SHOWN], explanation["contributions"][SHOWN:]
+    table = [[part["column"], _short(part["value"]), part["contribution"], part["standard_error"]] for part in parts]
+    if rest:
+        table.append([f"{len(rest)} others", "", sum(part["contribution"] for part in rest), None])
     at = "".join(f", {name} {value}" for name, value in explanation.get("at", {}).items())
-    of = "" if explanation["of"] is None else f"probability of {explanation['of']} "
-    title = (
-        f"Row {place}{at}: {_short(explanation['prediction'])}; "
-        f"{of}{explanation['value']:.4g}, {explanation['base']:.4g} on average"
-    )
-    show.print_table(["column", "value", "adds", "± error"], table, title=title)
+    said = f"{explanation['value']:.4g}, {explanation['base']:.4g} on average"
+    if explanation["of"] is not None:
+        said = f"{_short(explanation['prediction'])}; probability of {explanation['of']} {said}"
+    typer.echo(f"Row {place}{at}: {said}")
+    show.print_table(["column", "value", "adds", "+-"], table)
     typer.echo("")
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.4g}"
-
-
-def _error(number: float | None) -> str:
-    return "" if number is None else f"{number:.2g}"
 
 
 def _short(value: Any) -> str:
     text = "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"

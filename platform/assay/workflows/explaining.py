@@ -90,6 +90,7 @@ def explained(
         found = explainer.rows(rows, model.batch(rows), framed)
     else:
         rows = long_series.as_trained(model, table).slice(0, num_rows)
+        rows = rows.select([name for name in rows.column_names if name != model.profile.label.name])
         found = explainer.rows(rows, model.batch(rows))
     return [explainer.explained(row, place, evaluations).to_json() for row in found]
 
