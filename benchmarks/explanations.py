@@ -2,7 +2,7 @@
 
     python benchmarks/explanations.py        # prints a table and exits with 1 when a bound is missed
 
-The error is against explanations of 64 times the evaluations, over all columns of 20 rows; `said` is the mean standard
+The error is against explanations of 65,536 evaluations, over all columns of 20 rows; `said` is the mean standard
 error that the explanations state themselves. Bounds: 200 ms a row of LightGBM on two cores at the default, an error
 below 0.01 of probability, and sums that are off by rounding alone.
 """

@@ -66,7 +66,9 @@ def to_table(content: Mapping[str, Any], profile: Profile, forms: Sequence[str])
     form, value = _only_form(content, forms)
     columns = FORMS[form](form, value, profile)
     rows.check_count(_num_rows(form, columns))
-    return rows.to_table({name: rows.to_array(name, values) for name, values in columns.items()}, profile)
+    known = {column.name: column for column in profile.used}
+    arrays = {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
+    return rows.to_table(arrays, profile)
 
 
 def _only_form(content: Mapping[str, Any], forms: Sequence[str]) -> tuple[str, Any]:

@@ -122,8 +122,9 @@ class Explainer:
         return [self._row(shown, batch, framed, place) for place in range(len(batch))]
 
     def cost(self, row: Row, evaluations: int = EVALUATIONS) -> int:
-        """Return how often the model is asked to explain a row, at most."""
-        return len(self._plan(row, evaluations).ground_M)
+        """Return how many coalitions the model is asked about for a row, at most, beside nobody and everybody."""
+        z_MP = self._plan(row, evaluations).z_MP
+        return int((z_MP.any(axis=1) & ~z_MP.all(axis=1)).sum())
 
     def explained_class(self, name: str | None) -> int | None:
         """Return the column of a prediction that holds a class; None for the predicted one, or for a number.

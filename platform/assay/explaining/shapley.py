@@ -89,16 +89,9 @@ class Walks:
 
     @classmethod
     def drawn(cls, num_players: int, num_grounds: int, seed: int) -> Walks:
-        """Draw as many orders as there are grounds.
-
-        Orders come as the turns of one another, so that among any `num_players` of them each player is at each place
-        once; the rest is chance.
-        """
+        """Draw an order for each ground; orders in which everybody stands at each place as often erred no less."""
         draw = generator(seed, "orders", num_players)
-        rounds = -(-num_grounds // num_players)
-        orders = [draw.permutation(num_players) for _ in range(rounds)]
-        turns = [np.roll(order_P, turn) for order_P in orders for turn in range(num_players)]
-        order_GP = np.array(turns)[draw.permutation(len(turns))[:num_grounds]]
+        order_GP = np.array([draw.permutation(num_players) for _ in range(num_grounds)])
         return cls(np.stack([order_GP, order_GP[:, ::-1]], axis=1).reshape(-1, num_players))
 
     @property
