@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
 from assay_serving import explaining, settings
@@ -206,6 +207,16 @@ def test_a_canary_explains_its_share_of_the_keys(open_app: Any, folders: Any, ro
     key = {"x-assay-key": "one"}
     kept = {app.post("/v1/models/m:predict", json=body, headers=key).headers["x-assay-version"] for body in bodies}
     assert len(kept) == 1
+
+
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+def test_answers_are_what_the_document_says(mixed: Any, row: Json, verb: str) -> None:
+    path = f"/v1/models/m:{verb}"
+    told = mixed.get("/openapi.json").json()["paths"][path]["post"]
+    body = {"instances": [row, {**row, "age": None}]}
+    jsonschema.validate(body, told["requestBody"]["content"]["application/json"]["schema"])
+    schema = told["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(mixed.post(path, json=body).json(), schema)
 
 
 @pytest.mark.cluster
