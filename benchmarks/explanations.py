@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from assay import catalog
-from assay.explaining.explanation import EVALUATIONS, MOST_EVALUATIONS, Explainer, Explanation, Row
+from assay.explaining.explanation import EVALUATIONS, MOST_EVALUATIONS, Explainer, Explanation
+from assay.explaining.rows import Row
 from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Learned
 from assay.spec import PartSpec

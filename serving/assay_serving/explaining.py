@@ -18,8 +18,8 @@ from assay.explaining.explanation import (
     MOST_EVALUATIONS,
     Asking,
     Explanation,
-    Row,
 )
+from assay.explaining.rows import Row
 from assay_serving import invocations, rows, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import asked, overloaded, predicted

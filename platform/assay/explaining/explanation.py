@@ -6,10 +6,8 @@ requests, and a script at once.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,14 +16,13 @@ import pyarrow as pa
 
 from assay.batch import Batch
 from assay.errors import SpecFault, did_you_mean
-from assay.explaining import players, shapley
+from assay.explaining import shapley
 from assay.explaining.grounds import ground_rows, spread
-from assay.forecasting.features import parts_of_past
+from assay.explaining.rows import Row, of_forecast, of_table
 from assay.forecasting.framing import Framed, Framing
 from assay.forecasting.requests import framing_of
 from assay.model import Model
 from assay.seeds import generator
-from assay.vocabulary import ColumnKind
 
 EVALUATIONS = 2_048  # of the model for each row, about
 FEWEST_EVALUATIONS = 64
@@ -63,42 +60,6 @@ class Explanation:
         return told if self.at else {name: value for name, value in told.items() if name != "at"}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row to explain: who plays, and what turns the model's number into the answer."""
-
-    batch: Batch  # one row
-    playing: tuple[players.Players, ...]
-    at: Mapping[str, Any] = field(default_factory=dict)
-    level: float = 0.0
-    unit: float = 1.0
-
-    @property
-    def num_players(self) -> int:
-        """How many play."""
-        return sum(len(some.names) for some in self.playing)
-
-    @property
-    def num_bytes(self) -> int:
-        """What a row takes in memory."""
-        return sum(array.nbytes for array in self.batch.columns.values())
-
-    @property
-    def on_ground(self) -> players.Columns | None:
-        """The columns that training rows stand in for, if there are any."""
-        return next((some for some in self.playing if isinstance(some, players.Columns)), None)
-
-    def shown(self, z_MP: np.ndarray, ground_M: np.ndarray) -> Batch:
-        """Return M rows in which those who do not play are as on the ground."""
-        columns: dict[str, np.ndarray] = {}
-        first = 0
-        for some in self.playing:
-            columns.update(some.columns(z_MP[:, first : first + len(some.names)], ground_M))
-            first += len(some.names)
-        ordered = {name: columns[name] for name in self.batch.columns}
-        return replace(self.batch, columns=ordered, row_N=np.arange(len(z_MP)), y_N=None)
-
-
 class Explainer:
     """Explains rows of one model; the same row gets the same explanation, whatever stands beside it."""
 
@@ -118,8 +79,11 @@ class Explainer:
 
     def rows(self, table: pa.Table, batch: Batch, framed: Framed | None = None) -> list[Row]:
         """Return the rows of a batch, which was made of `table`, or of `framed` for a forecast."""
-        shown = table if framed is None else framed.table
-        return [self._row(shown, batch, framed, place) for place in range(len(batch))]
+        if framed is not None:
+            assert self.framing is not None
+            return [of_forecast(self.framing, framed, batch, self.ground, place) for place in range(len(batch))]
+        whole_texts = self.model.kind != "text"
+        return [of_table(table, batch, self.ground, place, whole_texts) for place in range(len(batch))]
 
     def cost(self, row: Row, evaluations: int = EVALUATIONS) -> int:
         """Return how many coalitions the model is asked about for a row, at most, beside nobody and everybody."""
@@ -151,7 +115,7 @@ class Explainer:
             of = self.model.classes.index(str(answer)) if self.model.classes else 0
         plan = self._plan(row, evaluations)
         z_MP, ground_M = plan.z_MP, self._grounds(row, plan, of)[plan.ground_M]
-        first_U, index_M = _distinct(row, z_MP, ground_M)
+        first_U, index_M = row.distinct(z_MP, ground_M)
         z_UP, ground_U = z_MP[first_U], ground_M[first_U]
         said_UK = yield from _asked(row.num_bytes, len(z_UP), lambda at_n: row.shown(z_UP[at_n], ground_U[at_n]))
         value_M = row.level + row.unit * said_UK[:, of].astype(np.float64)[index_M]
@@ -186,38 +150,6 @@ class Explainer:
         named = classes[of] if classes else None
         return Explanation(answer, named, scale, shares.base, value, tuple(found), row.at)
 
-    def _row(self, shown: pa.Table, batch: Batch, framed: Framed | None, place: int) -> Row:
-        one = batch.take(np.array([place]))
-        if framed is not None:
-            assert self.framing is not None
-            at = {name: _plain(column[0].as_py()) for name, column in _where(self.framing, framed, place).items()}
-            grouped = parts_of_past(self.framing.label, self.framing.time, list(batch.columns))
-            values = {name: _plain(shown.column(name)[place].as_py()) for name in shown.column_names} | at
-            columns = self._columns(one, grouped, values)
-            return Row(one, (columns,), at, float(framed.level_N[place]), float(framed.unit_N[place]))
-        found: list[players.Players] = []
-        plain: dict[str, tuple[str, ...]] = {}
-        for name, column in batch.meaning.items():
-            if column.kind is ColumnKind.IMAGE:
-                found.append(players.patches(name, one.columns[name][0]))
-            elif column.kind is ColumnKind.SERIES:
-                found.append(players.stretches(name, one.columns[name][0]))
-            elif column.kind is ColumnKind.TEXT and not column.view_of and self.model.kind == "text":
-                found.append(players.words(name, one.columns[name][0]))
-            else:  # a view shows and hides with the column that it shows
-                of = column.view_of or name
-                plain[of] = (*plain.get(of, ()), name)
-        if plain:
-            values = {name: _plain(shown.column(name)[place].as_py()) for name in plain}
-            found.append(self._columns(one, plain, values))
-        return Row(one, tuple(found))
-
-    def _columns(self, row: Batch, groups: Mapping[str, Sequence[str]], values: Mapping[str, Any]) -> players.Columns:
-        assert self.ground is not None
-        named = tuple(groups)
-        told = tuple(values.get(name) for name in named)
-        return players.Columns(named, told, tuple(tuple(groups[name]) for name in named), row, self.ground)
-
     def _plan(self, row: Row, evaluations: int) -> shapley.Plan:
         on_ground = row.on_ground
         num_grounds = 1 if on_ground is None else len(on_ground.ground)
@@ -239,30 +171,6 @@ class Explainer:
         return np.asarray(found[generator(0, "grounds", count).permutation(count)])
 
 
-def _where(framing: Framing, framed: Framed, place: int) -> Mapping[str, pa.ChunkedArray]:
-    target = framed.origin_N[place : place + 1] + framed.step_N[place : place + 1]
-    found = {name: framed.table.column(name).slice(place, 1) for name in framing.series}
-    return {**found, framing.time: framing.clock.column(target)}
-
-
-def _distinct(row: Row, z_MP: np.ndarray, ground_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first of the coalitions that come to each different row, and for each coalition which of these.
-
-    A column that is on the ground what it is in the row makes no difference; and where all play there is no ground.
-    """
-    on_ground, seen_MP = row.on_ground, z_MP
-    if on_ground is not None:
-        first = z_MP.shape[1] - len(on_ground.names)  # they come last
-        which_G, place_M = np.unique(ground_M, return_inverse=True)
-        seen_MP = z_MP.copy()
-        seen_MP[:, first:] |= on_ground.same(which_G)[place_M]
-        ground_M = np.where(seen_MP[:, first:].all(axis=1), 0, ground_M)
-    key_MB = np.hstack([np.packbits(seen_MP, axis=1), ground_M[:, None].astype(np.int32).view(np.uint8)])
-    void_M = np.ascontiguousarray(key_MB).view(np.dtype((np.void, key_MB.shape[1])))[:, 0]
-    _, first_U, index_M = np.unique(void_M, return_index=True, return_inverse=True)
-    return first_U, index_M
-
-
 def _asked(
     row_bytes: int, num_rows: int, block: Callable[[np.ndarray], Batch]
 ) -> Generator[Batch, np.ndarray, np.ndarray]:
@@ -271,12 +179,3 @@ def _asked(
     for start in range(0, num_rows, size):
         found.append((yield block(np.arange(start, min(start + size, num_rows)))))
     return np.concatenate(found)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of a row as JSON has it."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, date):  # and times
-        return value.isoformat()
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
