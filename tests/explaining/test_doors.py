@@ -18,6 +18,7 @@ from assay.cli import main
 from assay.errors import DataFault, SpecFault
 from assay.model import Model
 from assay.store import artifact
+from assay.workflows import explaining
 
 FEW = "256"
 
@@ -118,3 +119,8 @@ def test_the_label_of_the_rows_is_not_looked_at(model: Model, people: pa.Table) 
     strange = people.set_column(place, "y", pa.array(["never heard of"] * people.num_rows))
     found = [assay.explain(model, rows, rows=1, evaluations=256) for rows in (people, strange)]
     assert found[0] == found[1]
+
+
+def test_a_file_without_a_contribution_still_has_its_columns() -> None:
+    nothing = explaining.long_table([{"contributions": []}])
+    assert (nothing.num_rows, nothing.column_names[0], nothing.column_names[-1]) == (0, "row", "standard_error")

@@ -52,7 +52,7 @@ class Explanation:
     base: float  # the mean answer for the rows that stand in
     value: float
     contributions: tuple[Contribution, ...]
-    at: Mapping[str, Any] = field(default_factory=dict)  # of a forecast: which series and time
+    at: Mapping[str, Any] = field(default_factory=dict)  # which series and time, of a forecast or a long table
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""

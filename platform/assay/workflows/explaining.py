@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 from assay.engines import cluster, loading
 from assay.errors import SpecFault
 from assay.explaining.explanation import EVALUATIONS, FEWEST_EVALUATIONS, MOST_EVALUATIONS, Explainer
+from assay.explaining.rows import Row
 from assay.forecasting.framing import taken
 from assay.model import Model
 from assay.parts import Json
@@ -83,36 +85,49 @@ def explained(
     """
     explainer = Explainer(model)
     place = explainer.explained_class(of)
-    if explainer.framing is not None:
-        framed = explainer.framing.future(table)
-        framed = taken(framed, np.arange(min(num_rows, framed.table.num_rows)))
-        rows = framed.table.drop_columns([explainer.framing.label])
-        found = explainer.rows(rows, model.batch(rows), framed)
-    else:
-        rows = long_series.as_trained(model, table).slice(0, num_rows)
-        rows = rows.select([name for name in rows.column_names if name != model.profile.label.name])
-        found = explainer.rows(rows, model.batch(rows))
+    found = _rows(explainer, table, num_rows)
     return [explainer.explained(row, place, evaluations).to_json() for row in found]
+
+
+def _rows(explainer: Explainer, table: pa.Table, num_rows: int) -> list[Row]:
+    model, framing = explainer.model, explainer.framing
+    label, spec = model.profile.label.name, long_series.spec_of(model)
+    if framing is not None:
+        framed = framing.future(table)
+        framed = taken(framed, np.arange(min(num_rows, framed.table.num_rows)))
+        rows = framed.table.drop_columns([framing.label])
+        return explainer.rows(rows, model.batch(rows), framed)
+    ids: Sequence[str] = ()
+    if spec is not None:
+        joined = long_series.joined(table, spec, label)
+        table, ids = joined.table, joined.ids
+    table = table.slice(0, num_rows).select([name for name in table.column_names if name != label])
+    found = explainer.rows(table, model.batch(table))
+    if spec is None:
+        return found
+    return [replace(row, at={spec.id: name}) for row, name in zip(found, ids, strict=False)]
 
 
 def long_table(explanations: Sequence[Json]) -> pa.Table:
     """Return a row for each contribution: `row`, the answer, `column`, `column_value`, `contribution` and its error.
 
-    Values of columns are text, since columns differ. A forecast has columns for its series and time beside `row`.
+    Values of columns are text, since columns differ. The series and time of a forecast, or the id of a series of a long
+    table, have columns of their own.
     """
     records = [
-        {
-            "row": row,
-            **one.get("at", {}),
-            **{name: one[name] for name in ("prediction", "of", "scale", "base", "value")},
-            "column": part["column"],
-            "column_value": _text(part["value"]),
-            **{name: part[name] for name in ("contribution", "standard_error")},
-        }
+        {"row": row}
+        | {name if name not in COLUMNS else f"{name}_": value for name, value in one.get("at", {}).items()}
+        | {name: one[name] for name in ANSWER}
+        | {"column": part["column"], "column_value": _text(part["value"])}
+        | {name: part[name] for name in ("contribution", "standard_error")}
         for row, one in enumerate(explanations)
         for part in one["contributions"]
     ]
-    return pa.Table.from_pylist(records)
+    return pa.Table.from_pylist(records) if records else pa.table({name: pa.array([], pa.null()) for name in COLUMNS})
+
+
+ANSWER = ("prediction", "of", "scale", "base", "value")
+COLUMNS = ("row", *ANSWER, "column", "column_value", "contribution", "standard_error")
 
 
 def _text(value: Any) -> str | None:
