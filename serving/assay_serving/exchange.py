@@ -51,7 +51,7 @@ async def _answered(
 ) -> tuple[Answered, Wish]:
     body = await body_of(request, desk)
     key = request.headers.get(KEY_HEADER, "").encode() or body
-    served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
+    served = await loaded(desk, desk.routes.choose(desk.routes.first if name is None else name, version, key))
 
     def rows() -> tuple[pa.Table, Wish, Any]:
         table, wish = read(body, served)
