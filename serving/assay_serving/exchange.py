@@ -80,7 +80,7 @@ async def asked(request: Request, desk: Desk, name: str | None, version: str | N
     """
     body = await body_of(request, desk)
     key = request.headers.get(KEY_HEADER, "").encode() or body
-    served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
+    served = await loaded(desk, desk.routes.choose(desk.routes.first if name is None else name, version, key))
 
     def read_rows() -> Asked[Wish]:
         table, wish = read(body, served)
