@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from assay_serving import access_log, faults, settings
 from assay_serving.access import Access
 from assay_serving.desk import Desk
-from assay_serving.doors import metrics, mlflow, open_inference, openapi
+from assay_serving.doors import metrics, mlflow, open_inference, openapi, v1
 from assay_serving.gate import VERSION_HEADER, Gate, Traffic
 from assay_serving.hosts import HostNames
 from assay_serving.metrics import Metrics
 from assay_serving.scopes import Ways
 from assay_serving.shadow import Mirror
 
-DOORS = (open_inference, mlflow, metrics, openapi)
+DOORS = (open_inference, mlflow, v1, metrics, openapi)
 
 
 def create_app(
@@ -25,7 +26,7 @@ def create_app(
     `access` knows the tokens, without it everybody may come in; `hosts` the names that are answered, without it all;
     `mirror` how shadows compare.
     """
-    app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, openapi_url=None)
+    app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, openapi_url=None, redirect_slashes=False)
     faults.install(app, lambda: {VERSION_HEADER: desk.version})
     access, traffic = access or Access(), Traffic()
     app.add_middleware(
@@ -37,4 +38,7 @@ def create_app(
     traffic.watching += [app.state.metrics.ended, access_log.write]
     for door in DOORS:
         door.install(app, desk)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")  # as HTTP has it; the server leaves the body out
     return app
