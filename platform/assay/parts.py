@@ -95,6 +95,16 @@ class Kind(Part):
         """
         raise NotImplementedError
 
+    def as_request(self, table: pa.Table, profile: Profile) -> list[Json]:
+        """Return rows as a client of the server sends them: JSON values by column, None where one is missing.
+
+        Sent, they give the same arrays. Columns that no model reads, and the label, are left out.
+
+        Raises:
+            DataFault: as `to_batch` does.
+        """
+        raise NotImplementedError
+
     def default_steps(self, wants: str) -> tuple[str, ...]:
         """Return the keys of the steps that feed algorithms which want "codes", "dense" or "raw" columns."""
         raise NotImplementedError
