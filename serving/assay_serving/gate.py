@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.errors import SpecFault
+from assay_serving import shell
 from assay_serving.faults import error_response
 from assay_serving.settings import TOKEN_VARIABLE, is_loopback
 
@@ -60,7 +61,8 @@ class Gate:
                 MutableHeaders(scope=message).setdefault(VERSION_HEADER, self._version())
             await send(message)
 
-        if self._admits(Headers(scope=scope).get("authorization", "")):
+        is_open = shell.is_open(scope["method"], scope["path"])  # the page: it holds no data, and asks for the token
+        if is_open or self._admits(Headers(scope=scope).get("authorization", "")):
             await self._app(scope, receive, send_marked)
             return
         text = "a token is needed: send the header `Authorization: Bearer TOKEN`"

@@ -6,11 +6,11 @@ from fastapi import FastAPI
 
 from assay_serving import faults, settings
 from assay_serving.desk import Desk
-from assay_serving.doors import mlflow, open_inference
+from assay_serving.doors import mlflow, open_inference, page
 from assay_serving.gate import VERSION_HEADER, Gate
 from assay_serving.shadow import Mirror
 
-DOORS = (open_inference, mlflow)
+DOORS = (open_inference, mlflow, page)
 
 
 def create_app(desk: Desk, token_digest: str | None, mirror: Mirror | None = None) -> FastAPI:
