@@ -16,14 +16,18 @@ from assay_serving import shell
 from assay_serving.desk import Desk
 from assay_serving.exchange import json_response, loaded
 from assay_serving.faults import RequestFault
+from assay_serving.openapi.card import CARD
+from assay_serving.openapi.route import JSON, TEXT, says
 from assay_serving.served import Served
 
 
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
 
-    @app.get("/")
-    @app.get("/page/{file}")
+    shown = {media_type.partition(";")[0]: TEXT for media_type in shell.TYPES.values()}
+
+    @app.get("/", **says("The page that shows the models, for people.", {"text/html": TEXT}))
+    @app.get("/page/{file}", **says("What the page is made of.", shown))
     async def page(request: Request) -> Response:
         piece = shell.pieces().get(request.url.path)
         if piece is None:
@@ -33,8 +37,10 @@ def install(app: FastAPI, desk: Desk) -> None:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(piece.content, headers=headers, media_type=piece.media_type)
 
-    @app.get("/v2/models/{name}/versions/{version}/card")
-    @app.get("/v2/models/{name}/card")
+    said = says("What a model is, how good, and a few rows as a client sends them.", JSON(CARD))
+
+    @app.get("/v2/models/{name}/versions/{version}/card", **said)
+    @app.get("/v2/models/{name}/card", **said)
     async def model_card(name: str, version: str | None = None) -> Response:
         served = await loaded(desk, desk.routes.find(name, version))
         told = await asyncio.to_thread(_card, served)
