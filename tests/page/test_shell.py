@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
 from assay_serving import shell
+from assay_serving.openapi.card import CARD
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "serving/assay_serving/page").iterdir())
@@ -70,6 +72,11 @@ def test_the_card_of_a_version_says_what_the_page_shows(client: httpx.Client) ->
     assert card["release"] == {"champion": "1", "canary": "2", "canary_share": 0.1, "shadow": "3"}
     assert card["example"]["from"] == "training"
     assert client.get("/v2/models/table/versions/2/card").json()["version"] == "2"
+
+
+@pytest.mark.parametrize("name", ["table", "old", "image", "text", "series", "forecast"])
+def test_the_card_is_as_the_document_says(client: httpx.Client, name: str) -> None:
+    jsonschema.validate(client.get(f"/v2/models/{name}/card").json(), CARD)
 
 
 @pytest.mark.parametrize("path", ["/v2/models/nobody/card", "/v2/models/table/versions/9/card"])

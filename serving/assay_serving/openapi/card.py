@@ -14,14 +14,10 @@ COLUMN = record(
     whole=FLAG,
     shape=listing(WHOLE),
 )
-FORECAST = record(
-    series=listing(TEXT), time=TEXT, known=listing(TEXT), horizon=WHOLE, season=WHOLE, fewest=WHOLE
-)  # fmt: skip
-EXAMPLE = record(
-    {"from": one_of(["training", "typical", ""])}, requests=listing(listing({"type": "object"}))
-)  # fmt: skip
+FORECAST = record(series=listing(TEXT), time=TEXT, known=listing(TEXT), horizon=WHOLE, season=WHOLE, fewest=WHOLE)
+EXAMPLE = record({"from": one_of(["training", "typical", ""])}, requests=listing(listing({"type": "object"})))
 CARD: Json = record(
-    {name: ANYTHING for name in ("experiment", "run", "winner", "seed", "metric", "out_of_fold", "ensemble")},
+    dict.fromkeys(("experiment", "run", "winner", "seed", "metric", "out_of_fold", "ensemble"), ANYTHING),
     name=TEXT,
     version=TEXT,
     release={"type": "object"},
