@@ -96,13 +96,7 @@ class Kind(Part):
         raise NotImplementedError
 
     def as_request(self, table: pa.Table, profile: Profile) -> list[Json]:
-        """Return rows as a client of the server sends them: JSON values by column, None where one is missing.
-
-        Sent, they give the same arrays. Columns that no model reads, and the label, are left out.
-
-        Raises:
-            DataFault: as `to_batch` does.
-        """
+        """Return rows as a client sends them, JSON by column; `to_batch` makes the same arrays of them."""
         raise NotImplementedError
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
@@ -184,9 +178,7 @@ class Algorithm(Part):
     """Learns from a batch."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"tabular"})
-    wants: ClassVar[str] = (
-        "dense"  # "codes" and NaN; "dense": one-hot, scaled, none missing; "raw": images, texts as is
-    )
+    wants: ClassVar[str] = "dense"  # one-hot, scaled, none missing; or "codes" and NaN; or "raw": images, texts as is
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
     hurried: ClassVar[Json] = {}  # settings for the first try on a holdout: many rows in little time
@@ -273,7 +265,6 @@ class Fit:
 @dataclass(frozen=True, eq=False)
 class Grow:
     """A job: fit an algorithm on the training rows, as a member of the ensemble; its result is a `Grown`.
-
     Arrays of length N are about the rows of the evidence, in its order.
     """
 
@@ -328,7 +319,6 @@ class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
     It knows no actors: `engines/fleet.py` runs the jobs of one round in parallel, `local_fleet.py` in one process.
-
     One that `grows` has members fitted for it on training rows (`Grow`); its evidence has no trials: M is 0.
     """
 

@@ -137,6 +137,16 @@ def test_an_empty_field_is_sent_as_missing_and_another_value_as_it_is(view: View
     assert (row["age"], row["member"], row["city"]) == (None, None, "Lima")
 
 
+def test_an_answer_to_other_values_than_those_of_the_form_says_so(view: View, live: Any) -> None:
+    page = view(f"{live.url}#table")
+    answered(page)
+    expect(page.locator("#stale")).to_be_hidden()
+    page.get_by_label("age", exact=True).fill("19")
+    expect(page.locator("#stale")).to_be_visible()
+    page.get_by_role("button", name="Another").click()
+    expect(page.locator("#answer")).to_have_text("Press Predict to ask the model.")
+
+
 def test_what_a_row_holds_is_shown_as_text_and_never_as_markup(view: View, live: Any) -> None:
     page = view(f"{live.url}#table")
     page.get_by_label("city", exact=True).select_option("another value …")

@@ -8,12 +8,13 @@ import {form} from "./form.js";
 import * as server from "./server.js";
 
 const SETTLE_MS = 150; // after the last key, before the code is written anew
-const state = {card: null, form: null, example: 0, language: "curl", asked: 0};
+const state = {card: null, form: null, example: 0, language: "curl", asked: 0, answered: false};
 
 async function start() {
   byId("problem").hidden = true;
   try {
     const names = await server.modelNames();
+    if (!names.length) throw new server.Refusal(0, "No model answers here yet.");
     byId("token-form").hidden = true;
     byId("forget").hidden = !server.hasToken();
     byId("choose").hidden = names.length < 2;
@@ -31,9 +32,9 @@ async function open(name) {
   byId("models").value = name;
   showHead(card);
   showCard(card);
-  state.form = form(card, later(writeCode));
-  put(byId("answer"), el("p", {class: "soft"}, "Press Predict to ask the model."));
-  put(byId("reasons"));
+  const write = later(writeCode);
+  state.form = form(card, () => { byId("stale").hidden = !state.answered; write(); });
+  byId("problem").hidden = true;
   byId("model").hidden = false;
   showExample();
 }
@@ -48,7 +49,9 @@ function showExample() {
     "": "This model was packed without rows. Put the history in here.",
   }[from];
   byId("next").hidden = !many;
+  showNothing("Press Predict to ask the model.");
   state.form.set(requests[state.example] ?? []);
+  state.asked += 1; // an answer that is on its way is to other values
   sayError(null);
   writeCode();
 }
@@ -86,6 +89,8 @@ async function predict() {
     const answer = await server.predict(card.name, rows);
     if (turn !== state.asked) return; // somebody asked again, or chose another model
     showAnswer(card, answer, rows);
+    state.answered = true;
+    byId("stale").hidden = true;
     comeToAnswer();
     awaitReasons();
     await explain(card, rows, turn);
@@ -122,8 +127,14 @@ function sayError(text) {
   const shown = byId("form-error");
   shown.textContent = left.join("\n");
   shown.hidden = !left.length;
-  if (text) put(byId("answer"), el("p", {class: "soft"}, "There is no answer: the server refused the question."));
-  if (text) put(byId("reasons"));
+  if (text) showNothing("There is no answer: the server refused the question.");
+}
+
+function showNothing(text) {
+  state.answered = false;
+  byId("stale").hidden = true;
+  put(byId("answer"), el("p", {class: "soft"}, text));
+  put(byId("reasons"));
 }
 
 function writeCode() {
