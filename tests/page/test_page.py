@@ -78,7 +78,7 @@ def test_every_field_has_a_name_for_those_who_do_not_see_it(view: View, live: An
 
 def test_the_card_tells_what_the_model_is_and_how_good(view: View, live: Any) -> None:
     page = view(f"{live.url}#table")
-    expect(page.locator("#lead")).to_have_text("Predicts y (under, over) from 5 columns.")
+    expect(page.locator("#lead")).to_have_text("Predicts y (over, under) from 5 columns.")
     expect(page.locator("#facts")).to_contain_text("0.9123")
     expect(page.locator("#facts")).to_contain_text("0.88 to 0.94, on 60 test rows")
     card = page.locator("#card")
@@ -212,7 +212,7 @@ def test_an_image_file_takes_the_place_of_the_example(view: View, live: Any, tmp
 
 def test_a_series_is_drawn_and_asked_about(view: View, live: Any) -> None:
     page = view(f"{live.url}#series")
-    page.get_by_label("walk").fill(json.dumps([[step, 0] for step in range(-4, 5)]))
+    page.get_by_role("textbox", name="walk").fill(json.dumps([[step, 0] for step in range(-4, 5)]))
     expect(page.get_by_role("img", name="the series of walk, -4 to 4")).to_be_visible()
     answered(page)
     expect(page.locator("#answer output")).to_have_text("up")
@@ -227,7 +227,7 @@ def test_a_forecast_shows_each_step_beside_its_history(view: View, live: Any) ->
 
 def test_a_history_that_is_not_json_is_told_before_it_is_sent(view: View, live: Any) -> None:
     page = view(f"{live.url}#forecast")
-    page.get_by_label("History").fill("[{")
+    page.get_by_role("textbox", name="History").fill("[{")
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("#field-0-error")).to_contain_text("The history is not JSON")
 
@@ -262,7 +262,7 @@ CONTRAST = """all => {
     const colour = getComputedStyle(one).backgroundColor;
     return parts(colour)[3] === 0 ? ground(one.parentElement) : colour;
   };
-  return Math.min(...all.filter(one => one.checkVisibility()).map(one => {
+  return Math.min(...all.filter(one => one.checkVisibility() && one.innerText?.trim()).map(one => {
     const pair = [light(getComputedStyle(one).color), light(ground(one))].sort((a, b) => b - a);
     return (pair[0] + 0.05) / (pair[1] + 0.05);
   }));

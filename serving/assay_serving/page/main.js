@@ -88,11 +88,9 @@ async function predict() {
   try {
     const answer = await server.predict(card.name, rows);
     if (turn !== state.asked) return; // somebody asked again, or chose another model
-    showAnswer(card, answer, rows);
     state.answered = true;
     byId("stale").hidden = true;
-    comeToAnswer();
-    awaitReasons();
+    inView(() => { showAnswer(card, answer, rows); awaitReasons(); }, true);
     await explain(card, rows, turn);
   } catch (error) {
     if (!(error instanceof server.Refusal)) throw error;
@@ -103,21 +101,26 @@ async function predict() {
   }
 }
 
-/** Where the answer stands under the form, on a narrow screen, come to it. */
-function comeToAnswer() {
-  const answer = byId("answer-title").getBoundingClientRect();
-  if (answer.top >= 0 && answer.bottom <= innerHeight) return;
+/** Show something in the answer, and keep its beginning in view: on a narrow screen it stands under the form. */
+function inView(show, wasSeen = answerIsSeen()) {
+  show();
+  if (!wasSeen || answerIsSeen()) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   byId("answer-title").scrollIntoView({behavior: calm ? "auto" : "smooth", block: "start"});
+}
+
+function answerIsSeen() {
+  const {top, bottom} = byId("answer-title").getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
 }
 
 async function explain(card, rows, turn) {
   try {
     const answer = await server.explain(card.name, rows);
-    if (turn === state.asked) showReasons(answer);
+    if (turn === state.asked) inView(() => showReasons(answer));
   } catch (error) {
     if (!(error instanceof server.Refusal)) throw error;
-    if (turn === state.asked) noReasons(error);
+    if (turn === state.asked) inView(() => noReasons(error));
   }
 }
 
