@@ -189,6 +189,7 @@ byId("tabs").addEventListener("keydown", ({key}) => {
   byId(`tab-${state.language}`).focus();
 });
 chooseLanguage(state.language);
+byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("form").focus(); }); // the hash names a model
 byId("form").addEventListener("submit", (event) => { event.preventDefault(); predict(); });
 byId("next").addEventListener("click", () => { state.example = (state.example + 1) % state.card.example.requests.length; showExample(); });
 byId("copy").addEventListener("click", copy);
