@@ -44,7 +44,7 @@ def code_of(page: Page, language: str) -> str:
 @pytest.mark.parametrize("name", ["table", "image", "text", "series", "forecast"])
 def test_the_code_that_is_shown_gives_the_answer_that_is_shown(view: View, live: Any, name: str, language: str) -> None:
     page = view(f"{live.url}#{name}")
-    with page.expect_response("**/invocations") as asked:
+    with page.expect_response("**/v1/models/*:predict") as asked:
         page.get_by_role("button", name="Predict").click()
     assert ran(code_of(page, language), language) == asked.value.json()["predictions"]
 

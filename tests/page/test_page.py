@@ -14,6 +14,7 @@ from playwright.sync_api import Page, Route, expect
 pytestmark = pytest.mark.browser
 View = Callable[..., Page]
 KINDS = ["table", "old", "image", "text", "series", "forecast"]
+ASKED = "**/v1/models/*:predict"
 REASONS = {
     "prediction": "over", "of": "over", "scale": "probability", "base": 0.5, "value": 0.9,
     "contributions": [
@@ -31,9 +32,9 @@ def answered(page: Page) -> None:
 
 def sent(page: Page) -> dict[str, Any]:
     """Ask, and return the row that was sent."""
-    with page.expect_request("**/invocations") as asked:
+    with page.expect_request(ASKED) as asked:
         answered(page)
-    row: dict[str, Any] = json.loads(asked.value.post_data or "")["dataframe_records"][0]
+    row: dict[str, Any] = json.loads(asked.value.post_data or "")["instances"][0]
     return row
 
 
@@ -158,6 +159,16 @@ def test_what_a_row_holds_is_shown_as_text_and_never_as_markup(view: View, live:
     assert page.locator("main img").count() == 0
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_the_server_s_own_reasons_are_shown_for_every_kind(view: View, live: Any, name: str) -> None:
+    page = view(f"{live.url}#{name}")
+    with page.expect_response("**/*:explain") as asked:
+        answered(page)
+    told = asked.value.json()["explanations"][0]["contributions"]
+    bars = page.get_by_role("list", name="What each column added").get_by_role("listitem")
+    expect(bars).to_have_count(min(len(told), 12) + (len(told) > 12))
+
+
 def test_what_each_column_added_grows_to_either_side(view: View, live: Any) -> None:
     page = view(f"{live.url}#table")
     instead(page, "**/*:explain", 200, {"explanations": [REASONS]})
@@ -167,6 +178,33 @@ def test_what_each_column_added_grows_to_either_side(view: View, live: Any) -> N
     more, less = (bars.nth(place).locator(".fill").bounding_box() for place in (0, 1))
     assert more["x"] == pytest.approx(less["x"] + less["width"], abs=1)
     assert more["width"] == pytest.approx(5 * less["width"], abs=2)
+
+
+def test_words_are_shaded_by_what_they_added(view: View, live: Any) -> None:
+    page = view(f"{live.url}#text")
+    page.get_by_label("said").fill("  a lovely 🎬 film , so dull")
+    answered(page)
+    words = page.locator(".shaded mark")
+    expect(words).to_have_text(["a", "lovely", "🎬", "film", ",", "so", "dull"])
+    expect(page.locator(".shaded")).to_have_text("a lovely 🎬 film , so dull")
+    strength = "all => all.map(one => parseInt(one.style.getPropertyValue('--strength')))"
+    by_word = dict(zip(words.all_inner_texts(), words.evaluate_all(strength), strict=True))
+    assert sorted(by_word, key=by_word.__getitem__)[-2:] in (["dull", "lovely"], ["lovely", "dull"])
+    assert {words.nth(place).get_attribute("class") for place in (1, 6)} == {"up", "down"}
+
+
+def test_patches_of_an_image_are_shaded_where_they_lie(view: View, live: Any) -> None:
+    page = view(f"{live.url}#image")
+    answered(page)
+    picture = page.get_by_role("img", name="What each patch of the image added")
+    expect(picture).to_be_visible()
+    assert picture.get_attribute("viewBox") == "0 0 12 12"
+    assert (
+        picture.locator("rect").evaluate_all(
+            "all => all.reduce((sum, r) => sum + r.getAttribute('width') * r.getAttribute('height'), 0)"
+        )
+        == 144
+    )
 
 
 def test_a_server_that_does_not_explain_still_answers(view: View, live: Any) -> None:
@@ -182,7 +220,7 @@ def test_a_degraded_answer_says_so(view: View, live: Any) -> None:
         "predictions": [{"prediction": "over", "probability_under": 0.2, "probability_over": 0.8}],
         "degraded": True,
     }
-    instead(page, "**/invocations", 200, answer, **{"x-request-id": "r-1"})
+    instead(page, ASKED, 200, answer, **{"x-request-id": "r-1"})
     answered(page)
     expect(page.locator("#answer")).to_contain_text("Degraded: some members of the model did not answer in time")
     expect(page.locator("#answer .meta")).to_contain_text("request r-1")
@@ -190,7 +228,7 @@ def test_a_degraded_answer_says_so(view: View, live: Any) -> None:
 
 def test_a_server_that_is_gone_is_told(view: View, live: Any) -> None:
     page = view(f"{live.url}#table", allowed="Failed to load")
-    page.route("**/invocations", lambda route: route.abort())
+    page.route(ASKED, lambda route: route.abort())
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("#form-error")).to_have_text("The server did not answer. Is it still running?")
 

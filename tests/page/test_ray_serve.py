@@ -23,9 +23,10 @@ def server(ray_cluster: None, folders: dict[str, Path], free_port: int) -> Itera
 
 
 def test_the_page_asks_a_model_on_ray_serve(server: Any, view: Callable[..., Page]) -> None:
-    page = view(f"{server.url}/", allowed="404 (Not Found)")
+    page = view(f"{server.url}/")
     expect(page.get_by_role("heading", level=1)).to_have_text("people")
     page.get_by_label("age", exact=True).fill("64")
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("#answer output")).to_have_text("over")
     expect(page.locator("#answer .meta")).to_contain_text("version 7")
+    expect(page.get_by_role("list", name="What each column added").get_by_role("listitem")).to_have_count(5)

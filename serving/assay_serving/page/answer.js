@@ -2,6 +2,7 @@
 
 import {byId, counted, el, number, probability, put} from "./dom.js";
 import {balance, bars, plot} from "./plot.js";
+import {labelled, picture} from "./places.js";
 
 const MOST = 12; // bars that are shown one by one
 
@@ -71,21 +72,23 @@ export function noReasons(refusal) {
   put(byId("reasons"), el("h3", {}, "Why"), el("p", {class: "soft"}, text));
 }
 
-/** Show what each column added to the answer, the most first. */
-export function showReasons({body}) {
+/** Show what each column, word or patch of a row added to the answer, the most first. */
+export function showReasons(card, {body}, row) {
   const {base, value, of, at, scale, contributions} = body.explanations[0];
   const said = (amount) => (scale === "probability" ? probability(amount) : number(amount, 4));
   const signed = (amount) => (amount >= 0 ? "+" : "−") + (scale === "probability" ? points(Math.abs(amount)) : number(Math.abs(amount), 3));
   const entries = contributions.slice(0, MOST).map((one) => (
-    {label: one.column, detail: brief(one.value), amount: one.contribution, shown: signed(one.contribution), error: one.standard_error && signed(one.standard_error).slice(1)}));
+    {...labelled(card, one, brief(one.value)), amount: one.contribution, shown: signed(one.contribution), error: one.standard_error && signed(one.standard_error).slice(1)}));
   const rest = contributions.slice(MOST);
   if (rest.length) {
     const amount = rest.reduce((sum, one) => sum + one.contribution, 0);
-    entries.push({label: `${rest.length} more columns`, amount, shown: signed(amount)});
+    entries.push({label: `${rest.length} more`, amount, shown: signed(amount)});
   }
+  const unit = scale === "probability" ? " Bars are percentage points." : "";
   const where = at ? ` (${Object.values(at).join(", ")})` : "";
   put(byId("reasons"), el("h3", {}, `Why${where}`),
-    el("p", {class: "hint"}, `On average the model says ${said(base)}${of === null || of === undefined ? "" : ` for ${of}`}; here these columns take it to ${said(value)}.`),
+    el("p", {class: "hint"}, `On average the model says ${said(base)}${of === null || of === undefined ? "" : ` for ${of}`}; here it comes to ${said(value)}.${unit}`),
+    picture(card, contributions, row),
     balance(entries, "What each column added"));
 }
 

@@ -108,5 +108,5 @@ function classes(card) {
 function scores(card) {
   return el("table", {}, el("thead", {}, el("tr", {}, ["metric", "score", "95 % interval"].map((name) => el("th", {scope: "col"}, name)))),
     el("tbody", {}, Object.entries(card.test).map(([name, {score, low, high}]) => el("tr", {class: name === card.metric ? "strong" : null},
-      el("td", {}, name), el("td", {class: "number"}, number(score, 4)), el("td", {class: "number"}, low === null ? "–" : `${number(low, 4)} to ${number(high, 4)}`)))));
+      el("td", {}, name), el("td", {class: "number"}, number(score)), el("td", {class: "number"}, low === null ? "–" : `${number(low, 4)} to ${number(high, 4)}`)))));
 }

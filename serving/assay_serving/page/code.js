@@ -8,10 +8,9 @@ const VARIABLE = "ASSAY_SERVE_TOKEN";
 export const LANGUAGES = {curl, Python: python};
 
 function curl(name, rows) {
-  const {path, headers, body} = question(name, rows);
-  const sent = Object.entries({"Content-Type": "application/json", ...headers}).map(([key, value]) => ` \\\n  -H ${quoted(`${key}: ${value}`)}`);
-  if (hasToken()) sent.push(` \\\n  -H "Authorization: Bearer $${VARIABLE}"`);
-  return `curl -sS ${quoted(String(new URL(path, base)))}${sent.join("")} \\\n  --data-binary @- <<'JSON'\n${laidOut(body)}\nJSON\n`;
+  const {path, body} = question(name, rows);
+  const token = hasToken() ? ` \\\n  -H "Authorization: Bearer $${VARIABLE}"` : "";
+  return `curl -sS ${quoted(String(new URL(path, base)))} \\\n  -H 'Content-Type: application/json'${token} \\\n  --data-binary @- <<'JSON'\n${laidOut(body)}\nJSON\n`;
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -25,12 +24,11 @@ function laidOut(body) {
 }
 
 function python(name, rows) {
-  const {path, headers, body} = question(name, rows);
+  const {path, body} = question(name, rows);
   const [key] = Object.keys(body);
-  const sent = Object.entries(headers).map(([header, value]) => `${literal(header)}: ${literal(value)}`);
-  if (hasToken()) sent.push(`"Authorization": "Bearer " + os.environ["${VARIABLE}"]`);
+  const token = hasToken() ? `    headers={"Authorization": "Bearer " + os.environ["${VARIABLE}"]},\n` : "";
   return `${hasToken() ? "import os\n\n" : ""}import httpx\n\nrows = ${pythonRows(rows)}\nanswer = httpx.post(\n` +
-    `    ${literal(String(new URL(path, base)))},\n    json={${literal(key)}: rows},\n    headers={${sent.join(", ")}},\n    timeout=60,\n)\n` +
+    `    ${literal(String(new URL(path, base)))},\n    json={${literal(key)}: rows},\n${token}    timeout=60,\n)\n` +
     `print(answer.raise_for_status().json()["predictions"])\n`;
 }
 

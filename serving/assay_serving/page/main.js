@@ -117,7 +117,7 @@ function answerIsSeen() {
 async function explain(card, rows, turn) {
   try {
     const answer = await server.explain(card.name, rows);
-    if (turn === state.asked) inView(() => showReasons(answer));
+    if (turn === state.asked) inView(() => showReasons(card, answer, rows[0]));
   } catch (error) {
     if (!(error instanceof server.Refusal)) throw error;
     if (turn === state.asked) inView(() => noReasons(error));

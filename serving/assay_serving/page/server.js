@@ -54,16 +54,15 @@ export async function modelNames() {
 
 export const cardOf = async (name) => (await ask("GET", `${model(name)}/card`)).body;
 
-/** The path, the headers and the body of a question about rows; what the page sends is what it shows as code. */
-export function question(name, rows) {
-  return {path: "invocations", headers: {"x-assay-model": name}, body: {dataframe_records: rows}};
+/** The path and the body of a question about rows; what the page sends is what it shows as code. */
+export function question(name, rows, verb = "predict") {
+  return {path: `v1/models/${encodeURIComponent(name)}:${verb}`, body: {instances: rows}};
 }
 
-export async function predict(name, rows) {
-  const {path, headers, body} = question(name, rows);
-  return ask("POST", path, body, {...headers, "x-assay-key": KEY});
+async function asked(name, rows, verb) {
+  const {path, body} = question(name, rows, verb);
+  return ask("POST", path, body, {"x-assay-key": KEY});
 }
 
-export async function explain(name, rows) {
-  return ask("POST", `v1/models/${encodeURIComponent(name)}:explain`, {instances: rows}, {"x-assay-key": KEY});
-}
+export const predict = (name, rows) => asked(name, rows, "predict");
+export const explain = (name, rows) => asked(name, rows, "explain");
