@@ -7,7 +7,8 @@ from typing import Any
 from assay.explaining.explanation import EVALUATIONS, FEWEST_EVALUATIONS, MOST_EVALUATIONS
 from assay_serving.openapi import invocations
 from assay_serving.openapi.route import FLAG, NUMBER, TEXT, WHOLE, Json, listing, maybe, one_of, record
-from assay_serving.openapi.rows import cells, columns_of, row
+from assay_serving.openapi.rows import columns_of, lists
+from assay_serving.openapi.rows import rows as records
 from assay_serving.served import Served
 
 MODELS = record(models=listing(TEXT))
@@ -53,8 +54,7 @@ def explanations(served: Served) -> Json:
 
 def _forms(served: Served, beside: Json, limits: Json) -> Json:
     columns = columns_of(served)
-    by_name = {**listing(row(columns)), "minItems": 1, **limits}
-    by_place = {**listing(cells(columns)), "minItems": 1, **limits}
+    by_name, by_place = {**records(columns), **limits}, {**lists(columns), **limits}
     rows: Json = {"anyOf": [by_name, by_place]}
     return {
         "description": "Columns may stand in any order, and `inputs` may be an object of lists, one for each column.",
