@@ -27,10 +27,12 @@ function lead(card) {
     const each = series.length ? ` of each series, told apart by ${series.join(", ")}` : "";
     return ["Forecasts ", label, ` for the next ${horizon} steps of ${time}, from a history of ${fewest} values or more${each}.`];
   }
-  const from = ` from ${card.columns.length === 1 ? `the ${WORDS[card.columns[0].kind] ?? "column"} ${card.columns[0].name}` : counted(card.columns.length, "column")}.`;
-  if (!card.classes.length) return ["Predicts the number ", label, from];
+  const [first] = card.columns;
+  const from = card.columns.length === 1
+    ? [` from the ${WORDS[first.kind] ?? "column"} `, el("b", {}, first.name), "."] : [` from ${counted(card.columns.length, "column")}.`];
+  if (!card.classes.length) return ["Predicts the number ", label, ...from];
   const shown = card.classes.slice(0, 6).join(", ") + (card.classes.length > 6 ? ", …" : "");
-  return ["Predicts ", label, ` (${shown})`, from];
+  return ["Predicts ", label, ` (${shown})`, ...from];
 }
 
 const WORDS = {text: "text", image: "image", series: "series"};
@@ -108,5 +110,5 @@ function classes(card) {
 function scores(card) {
   return el("table", {}, el("thead", {}, el("tr", {}, ["metric", "score", "95 % interval"].map((name) => el("th", {scope: "col"}, name)))),
     el("tbody", {}, Object.entries(card.test).map(([name, {score, low, high}]) => el("tr", {class: name === card.metric ? "strong" : null},
-      el("td", {}, name), el("td", {class: "number"}, number(score)), el("td", {class: "number"}, low === null ? "–" : `${number(low, 4)} to ${number(high, 4)}`)))));
+      el("td", {}, name), el("td", {class: "number"}, number(score)), el("td", {class: "number"}, low === null ? "–" : `${number(low)} to ${number(high)}`)))));
 }
