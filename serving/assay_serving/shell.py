@@ -50,8 +50,3 @@ def pieces() -> dict[str, Piece]:
         path = "/" if entry.name == INDEX else f"/{FOLDER}/{entry.name}"
         found[path] = Piece(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
     return found
-
-
-def is_open(method: str, path: str) -> bool:
-    """Return whether a request asks for a file of the page, which needs no token."""
-    return method == "GET" and path in pieces()

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from assay_serving.access import Access
 from assay_serving.desk import Desk
 from assay_serving.settings import ModelPlan, Plan, VersionRef
 from assay_serving.web import create_app
@@ -69,7 +70,7 @@ class Live:
     async def _serve(self) -> None:
         desk = Desk()
         await desk.switch(self._plan)
-        app = create_app(desk, self._digest)
+        app = create_app(desk, Access(self._digest))
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", self.port, log_level="error"))
         serving = asyncio.create_task(self._server.serve())
         while not self._server.started and not serving.done():

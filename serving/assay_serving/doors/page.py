@@ -26,8 +26,8 @@ def install(app: FastAPI, desk: Desk) -> None:
 
     shown = {media_type.partition(";")[0]: TEXT for media_type in shell.TYPES.values()}
 
-    @app.get("/", **says("The page that shows the models, for people.", {"text/html": TEXT}))
-    @app.get("/page/{file}", **says("What the page is made of.", shown))
+    @app.get("/", **says("The page that shows the models, for people.", {"text/html": TEXT}, scope="public"))
+    @app.get("/page/{file}", **says("What the page is made of.", shown, scope="public"))
     async def page(request: Request) -> Response:
         piece = shell.pieces().get(request.url.path)
         if piece is None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from assay.explaining.explanation import EVALUATIONS, FEWEST_EVALUATIONS, MOST_EVALUATIONS
-from assay_serving.openapi import invocations
+from assay_serving.openapi import invocations, rows
 from assay_serving.openapi.route import FLAG, NUMBER, TEXT, WHOLE, Json, listing, maybe, one_of, record
-from assay_serving.openapi.rows import columns_of, lists
-from assay_serving.openapi.rows import rows as records
 from assay_serving.served import Served
 
 MODELS = record(models=listing(TEXT))
@@ -53,12 +51,11 @@ def explanations(served: Served) -> Json:
 
 
 def _forms(served: Served, beside: Json, limits: Json) -> Json:
-    columns = columns_of(served)
-    by_name, by_place = {**records(columns), **limits}, {**lists(columns), **limits}
-    rows: Json = {"anyOf": [by_name, by_place]}
+    columns = rows.columns_of(served)
+    sent: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
     return {
         "description": "Columns may stand in any order, and `inputs` may be an object of lists, one for each column.",
-        "oneOf": [
-            {**record(beside, **{form: rows}), "additionalProperties": False} for form in ("instances", "inputs")
+        "anyOf": [
+            {**record(beside, **{form: sent}), "additionalProperties": False} for form in ("instances", "inputs")
         ],
     }
