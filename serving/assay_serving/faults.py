@@ -78,7 +78,7 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         # The text of an unforeseen exception may hold rows, paths or secrets: it goes to the log, not to the client.
         request_id = id_of(request)
-        log.error("%s %s failed, request %s", request.method, request.url.path, request_id, exc_info=error)
+        log.error("%s %r failed, request %s", request.method, request.url.path, request_id, exc_info=error)
         text = f"internal error; the server's log has the details (request {request_id})"
         # This handler stands outside of the gate, which marks all other answers.
         return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, {**headers(), request_ids.HEADER: request_id})
