@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from assay.cli import house, models, runs, watching
+from assay.cli import house, models, retraining, runs, watching
 
 app = typer.Typer(
     help="From data to a served, watched model with one experiment file, on Ray.",
@@ -32,6 +32,7 @@ for verb in (
     models.rollback,
     models.serve,
     watching.drift,
+    retraining.retrain,
     house.parts,
     house.render,
     house.doctor,

@@ -1,0 +1,275 @@
+"""A model fitted again on old and new rows, judged beside the champion on rows that neither saw, promoted or not.
+
+Each step is on the disk before the next begins, under the id that the retraining was submitted with: the same id gives
+the recorded outcome, or goes on where a kill left it. Nothing is fitted, judged or promoted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from assay.engines import loading
+from assay.errors import ClusterFault, DataFault, SpecFault
+from assay.evaluation.promotion import Verdict, enough
+from assay.model import Model
+from assay.parts import Json
+from assay.spec import Experiment
+from assay.store import artifact, prediction_log
+from assay.store.registry import CHAMPION, Registry, Version
+from assay.store.releases import Releases
+from assay.store.retrainings import ASKED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
+from assay.store.runs import Run
+from assay.workflows import models, run
+from assay.workflows.judging import verdict
+from assay.workflows.kept_rows import digest_of
+from assay.workflows.new_rows import Gathered, classes_of, gather, of_classes
+from assay.workflows.prepare import read_rows
+from assay.workflows.recipe_again import recipe_again, refuse_other_rows
+from assay.workflows.register import CHALLENGER
+from assay.workflows.windows import Window
+
+LOG = "the prediction log"
+GATHERED = "gathered.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a retraining is asked to do; `data` is paths, a table, or None for the prediction log with its labels."""
+
+    model: str
+    data: Sequence[str] | pa.Table | None = None
+    window: str | None = None
+    submission: str | None = None
+    declared: str | None = None  # format of the files
+    rule: Json = field(default_factory=dict)  # instead of what `retrain` in the recipe says
+    tracking_uri: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the steps of a retraining share."""
+
+    asked: Asked
+    session: run.Session
+    record: Retraining
+    registry: Registry
+    champion: Version
+    kept: Run  # that made the champion
+
+    @property
+    def experiment(self) -> Experiment:
+        """The champion's recipe, with what was asked instead."""
+        read, asked = run.read_spec(self.kept), self.asked
+        update: Json = {"retrain": type(read.retrain).model_validate({**read.retrain.model_dump(), **asked.rule})}
+        if asked.address is not None:
+            update["compute"] = read.compute.model_copy(update={"address": asked.address})
+        if asked.tracking_uri is not None:
+            update["register_"] = read.register_.model_copy(update={"tracking_uri": asked.tracking_uri})
+        return read.model_copy(update=update)
+
+
+def retrain(asked: Asked, session: run.Session) -> Json:
+    """Fit a challenger, judge it, promote it or say why not; returns what `assay retrain --json` prints.
+
+    Raises:
+        SpecFault: no such model, it has no champion, or its run is not in the storage.
+        DataFault: the new rows cannot be read, lack columns, or the champion's own rows changed.
+        ClusterFault: Ray, the registry or the disk failed; ask again with the same submission id.
+    """
+    record = Retrainings(session.storage).open(asked.submission, asked.model)
+    session.tell("retraining", {"submission": record.id, "model": asked.model})
+    with record.lock():
+        known = record.read(ASKED)
+        if known is not None and known["model"] != asked.model:
+            raise SpecFault.at(
+                f"submission '{record.id}'", f"is a retraining of '{known['model']}'", "give another submission id"
+            )
+        if (ended := record.read(OUTCOME)) is not None:
+            return ended
+        shop = _shop(asked, session, record, known)
+        fitted = _fitted(shop)
+        outcome = fitted if "promoted" in fitted else _settled(shop, fitted)
+        record.write(OUTCOME, outcome)
+    session.tell("retrained", outcome)
+    return outcome
+
+
+def _shop(asked: Asked, session: run.Session, record: Retraining, known: Json | None) -> Shop:
+    """Find the champion to beat, the one of the interrupted session where there was one, and write it down."""
+    registry = models.registry(session.storage, asked.tracking_uri)
+    registry.version(asked.model)
+    champion = (
+        registry.champion(asked.model) if known is None else registry.version(asked.model, str(known["champion"]))
+    )
+    if champion is None:
+        raise SpecFault.at(
+            f"model '{asked.model}'", "has no champion to beat", f"first `assay promote {asked.model} VERSION`"
+        )
+    if champion.run not in session.storage.runs():
+        raise SpecFault.at(
+            f"model '{champion}'", f"was made by run '{champion.run}', which is not in {session.storage.root}",
+            "give the --storage that holds the run: its recipe and rows are needed",
+        )  # fmt: skip
+    if known is None:
+        record.write(ASKED, {
+            "model": asked.model, "champion": champion.number, "window": asked.window, "rule": asked.rule,
+            "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+        })  # fmt: skip
+    return Shop(asked, session, record, registry, champion, session.storage.open_run(champion.run))
+
+
+def _fitted(shop: Shop) -> Json:
+    """Return the result of the challenger's run; or the outcome, where there are too few rows to judge by."""
+    begun = shop.record.read(RUN)
+    if begun is not None and (shop.session.storage.root / "runs" / begun["run"] / "spec.yaml").exists():
+        return run.resume(begun["run"], shop.session)
+    experiment, model = shop.experiment, artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
+    refuse_other_rows(shop.asked.model, experiment)
+    num_cpus = run.connect(experiment, shop.session.tell)
+    gathered = _gathered(shop, experiment, model, run.slots(experiment, num_cpus))
+    few = enough(gathered.held.num_rows, experiment.retrain)
+    if few is not None:
+        told = {**few.to_json(), "told": f"{few.told}; give more new rows, or lower retrain.min_rows"}
+        return _outcome(shop, None, {"reasons": [f"rows: {told['told']}"], "checks": [told]}, promoted=False)
+    classes = classes_of(gathered.train, experiment.data.label) if model.classes else set()
+    result = shop.kept.read_json("result.json")
+    again = recipe_again(
+        experiment, model, result, shop.asked.model, shop.champion.number, classes, gathered.train.num_rows
+    )
+    memory = {"train": gathered.train, "test": gathered.held}
+    return run.start(again, replace(shop.session, memory=memory, begun=shop.record.begun))
+
+
+def _reference(version: Version) -> tuple[str, str]:
+    return version.name, str(version.number)
+
+
+def _gathered(shop: Shop, experiment: Experiment, model: Model, num_slots: int) -> Gathered:
+    """Read old and new rows, and divide them; what is found is written down."""
+    shop.session.tell("reading", {"data": f"the rows of {shop.champion}"})
+    old = read_rows(experiment, num_slots)
+    if digest_of(old.train) != shop.kept.read_json("rows.json")["train"]:
+        raise DataFault.at(
+            f"rows of run '{shop.kept.id}'",
+            "changed since the champion learned from them, so which rows are new to it cannot be told",
+            "bring the old file back, and keep new rows in files of their own",
+        )  # fmt: skip
+    if experiment.data.test is None:
+        whole = pa.concat_tables([old.train, old.test])
+        order = pa.array([*old.train_row_N.tolist(), *old.test_row_N.tolist()])
+        rows = whole.append_column("", order).sort_by("").drop_columns([""])
+    else:
+        rows = pa.concat_tables([old.train, old.test], promote_options="permissive")
+    new, source, declared = _new_rows(shop, model)
+    window = None if shop.asked.window is None else Window.parse(shop.asked.window)
+    needed = [column.name for column in model.profile.used]
+    found = gather(rows, new, experiment.data, experiment.retrain, needed, window, declared)
+    found = _of_known_classes(found, model, experiment.data.label)
+    shop.record.write(GATHERED, {
+        "source": source, "rows": found.num_new, "train": found.train.num_rows, "held": found.held.num_rows,
+        "notes": list(found.notes), "newest": _newest(new), "given": new.num_rows,
+    })  # fmt: skip
+    return found
+
+
+def _newest(new: pa.Table) -> str | None:
+    """Return the newest time of the rows of a log, as text that sorts."""
+    if prediction_log.TIME not in new.column_names:
+        return None
+    return str(max(new.column(prediction_log.TIME).cast(pa.string()).to_pylist(), default=""))
+
+
+def _new_rows(shop: Shop, model: Model) -> tuple[pa.Table, str, str | None]:
+    """Return the new rows, where they came from, and the column that orders them, where the log has one."""
+    data, name = shop.asked.data, shop.asked.model
+    if data is None:
+        log = prediction_log.read(shop.session.storage, name, shop.champion.number)
+        found = prediction_log.labelled(log, shop.session.storage, name, model.profile.label.name)
+        return found, LOG, prediction_log.TIME
+    if isinstance(data, pa.Table):
+        return data, "memory", None
+    shop.session.tell("reading", {"data": ", ".join(data)})
+    return loading.load(list(data), shop.asked.declared), ", ".join(data), None
+
+
+def _of_known_classes(found: Gathered, model: Model, label: str) -> Gathered:
+    """Leave out rows that judge whose class the champion or the rows that teach do not know."""
+    if not model.classes:
+        return found
+    known = classes_of(found.train, label) & set(model.classes)
+    held = of_classes(found.held, label, sorted(known))
+    if held.num_rows == found.held.num_rows:
+        return found
+    note = f"{found.held.num_rows - held.num_rows:,} of the newest rows have a class that one of both does not know"
+    return replace(found, held=held, notes=(*found.notes, note))
+
+
+def _settled(shop: Shop, result: Json) -> Json:
+    """Judge the challenger of a finished run, and promote it where the verdict says so."""
+    if result["model"] is None:
+        raise ClusterFault.at(
+            f"run '{result['run']}'", "is finished, and its model could not be registered",
+            f"retrain again with the submission id {shop.record.id}",
+        )  # fmt: skip
+    version = int(result["model"].rpartition("/")[2])
+    judged = shop.record.read(VERDICT)
+    if judged is None:
+        shop.registry.promote(shop.asked.model, version, CHALLENGER)
+        judged = _judged(shop, shop.session.storage.open_run(result["run"])).to_json()
+        shop.record.write(VERDICT, judged)
+    why_not = "; ".join(judged["reasons"])
+    if judged["promote"]:
+        why_not = conclude(Releases(shop.registry), shop.asked.model, shop.champion.number, version)
+        judged = {**judged, "reasons": [why_not] if why_not else []}
+    return _outcome(shop, version, judged, promoted=not why_not, run_id=result["run"])
+
+
+def _judged(shop: Shop, fitted: Run) -> Verdict:
+    import pyarrow.parquet as pq
+
+    shop.session.tell("judging", {"champion": str(shop.champion)})
+    champion = artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
+    experiment = run.read_spec(fitted)
+    held = pq.read_table(fitted.path("data/test.parquet"))
+    return verdict(champion, artifact.load(fitted.model), held, experiment.retrain, experiment.seed)
+
+
+def conclude(releases: Releases, name: str, judged_against: int, version: int) -> str:
+    """Promote a challenger that won; returns why not where something else happened meanwhile. May be called again.
+
+    The alias of challengers is taken from it last: a version that has lost it was promoted before.
+    """
+    by_alias = {alias: one.number for one in releases.registry.versions(name) for alias in one.aliases}
+    champion = by_alias.get(CHAMPION)
+    if champion != version:
+        if by_alias.get(CHALLENGER) != version:
+            return f"{name}/{version} is no challenger any more: it was promoted before, or another took its place"
+        if champion != judged_against:
+            return f"the champion is {champion} now, judged was against {judged_against}; retrain again"
+    releases.promote(name, version)
+    if by_alias.get(CHALLENGER) == version:
+        releases.registry.withdraw(name, CHALLENGER)
+    return ""
+
+
+def _outcome(shop: Shop, version: int | None, judged: Json, *, promoted: bool, run_id: str | None = None) -> Json:
+    name, gathered = shop.asked.model, shop.record.read(GATHERED) or {}
+    return {
+        "submission": shop.record.id,
+        "model": name,
+        "judged_against": str(shop.champion),
+        "challenger": None if version is None else f"{name}/{version}",
+        "promoted": promoted,
+        "reasons": judged["reasons"],
+        "checks": judged["checks"],
+        "run": run_id,
+        "storage": str(Path(shop.session.storage.root)),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        **{key: gathered.get(key) for key in ("source", "rows", "train", "held", "notes")},
+    }
