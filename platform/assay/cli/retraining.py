@@ -49,12 +49,9 @@ def retrain(
     rule = {key: value for key, value in given.items() if value is not None}
     asked = workflow.Asked(name, data or None, window, submission_id, format_, rule, tracking_uri, address)
 
-    def told(found: dict[str, Any]) -> None:
-        if as_json:
-            show.print_json(found)
-        else:
-            _print(found)
-
+    if watch:
+        _watch(asked, every, storage, as_json)
+        return
     with Progress() as progress:
         session = Session(Storage(storage), progress)
         try:
@@ -63,7 +60,36 @@ def retrain(
         except KeyboardInterrupt:
             typer.echo("interrupted; the same --submission-id goes on from here", err=True)
             raise typer.Exit(INTERRUPTED) from None
-    told(found)
+    if as_json:
+        show.print_json(found)
+    else:
+        _print(found)
+
+
+def _watch(asked: Any, every: str, storage: Path | None, as_json: bool) -> None:
+    """Print a line for each look until Ctrl-C; with --json each is an object on a line of its own."""
+    import json
+
+    from assay.cli import show
+    from assay.progress import Progress
+    from assay.store.runs import Storage
+    from assay.workflows import watch
+    from assay.workflows.run import Session
+
+    every_s = watch.parse_every(every)
+    looks = watch.watch(asked, Session(Storage(storage), Progress()), every_s)
+    try:
+        while True:
+            with show.stdout_is_for_data():
+                seen = next(looks)
+            if as_json:
+                typer.echo(json.dumps(seen.to_json(), allow_nan=False))
+                continue
+            typer.echo(f"{asked.model}: {', '.join(seen.alarms) or 'no alarm'}; {seen.said}")
+            if seen.outcome is not None:
+                _print(seen.outcome)
+    except KeyboardInterrupt:
+        typer.echo("stopped; a retraining that was under way goes on with the next --watch", err=True)
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """What is remembered of retrainings: a folder each, under the id that it was submitted with.
 
-`asked.json` says of what, `run.json` which run fits the challenger, `verdict.json` what was judged, and `outcome.json`
-how it ended. Each is written whole after what it speaks of, so whoever takes one up knows how far it had come.
+`asked.json` says of what, `gathered.json` of which rows, `run.json` which run fits the challenger, `verdict.json` what
+was judged, `outcome.json` how it ended. Each is written whole after what it speaks of, so whoever takes one up knows
+how far it had come.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from assay.store.lock import RunLock
 from assay.store.runs import Run, Storage
 
 ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-ASKED, RUN, VERDICT, OUTCOME = "asked.json", "run.json", "verdict.json", "outcome.json"
+ASKED, GATHERED, RUN = "asked.json", "gathered.json", "run.json"
+VERDICT, OUTCOME = "verdict.json", "outcome.json"
 
 
 class Retraining:

@@ -39,23 +39,24 @@ def gather(
     needed: Sequence[str],
     window: Window | None = None,
     time: str | None = None,
+    num_fresh: int | None = None,
 ) -> Gathered:
     """Return the rows that teach and those that judge.
 
-    `needed` are the columns that the champion reads; `time` orders the new rows where `data.time` names no column.
-    Rows without a label, and copies of old rows, are left out and told. With `data.group` the rows that judge are of
-    groups that nobody else has.
+    `needed` are the columns that the champion reads. `time` orders the new rows, which all have a label, where
+    `data.time` names no column. Only the newest `num_fresh` may judge; with `data.group` they are of groups that nobody
+    else has. Copies of old rows are left out and told.
 
     Raises:
         DataFault: the new rows lack columns, or hold other types.
     """
     time = data.time or time
-    new, notes = labelled_only(new, data.label)
+    notes: list[str] = []
     order_N = newest_last(new, time)
     new = _with_columns(new.take(pa.array(order_N)), old, data, needed, notes)
     old, new = alike(old, new)
     new = _without_copies(old, new, notes)
-    held_N = _newest(old, new, data, rule)
+    held_N = _newest(old, new, data, rule, new.num_rows if num_fresh is None else min(num_fresh, new.num_rows))
     train = pa.concat_tables([old, new.filter(pa.array(~held_N))]).combine_chunks()
     if window is not None:
         train = window.of(train, data.time)
@@ -207,21 +208,22 @@ def classes_of(table: pa.Table, label: str) -> set[str]:
     return set(pc.unique(canonical_text(stored(table.column(label)))).to_pylist())
 
 
-def _newest(old: pa.Table, new: pa.Table, data: DataSpec, rule: RetrainSpec) -> np.ndarray:
+def _newest(old: pa.Table, new: pa.Table, data: DataSpec, rule: RetrainSpec, num_fresh: int) -> np.ndarray:
     """Return held_N, the newest of the new rows, which lie oldest first.
 
-    They are `holdout` of them, or `min_rows` where that is more and still leaves half. Rows of one time stay together
-    where that is possible, and rows of one group always.
+    They are `holdout` of the fresh ones, or `min_rows` where that is more and still leaves half. Rows of one time stay
+    together unless that would make them too few or too many; rows of one group always.
     """
     num = new.num_rows
-    wanted = max(math.ceil(rule.holdout * num), min(rule.min_rows, num // 2))
+    wanted = max(math.ceil(rule.holdout * num_fresh), min(rule.min_rows, num_fresh // 2))
     if data.group is not None:
         return _newest_groups(old, new, data.group, wanted)
     first = num - wanted
     if data.time is not None and 0 < first < num:
         rank_N = time_ranks(new.column(data.time).combine_chunks(), f"column '{data.time}'")
-        begins, ends = np.searchsorted(rank_N, rank_N[first], "left"), np.searchsorted(rank_N, rank_N[first], "right")
-        first = int(begins) if begins > 0 else int(ends) if num - ends >= min(rule.min_rows, wanted) else first
+        edges = [int(np.searchsorted(rank_N, rank_N[first], side)) for side in ("left", "right")]
+        whole = [edge for edge in edges if min(rule.min_rows, wanted) <= num - edge <= min(2 * wanted, num - 1)]
+        first = min(whole, key=lambda edge: abs(edge - first), default=first)
     held_N: np.ndarray = np.arange(num) >= first
     return held_N
 

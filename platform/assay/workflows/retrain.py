@@ -11,20 +11,23 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 
-from assay.engines import loading
-from assay.errors import ClusterFault, DataFault, SpecFault
+from assay.errors import ClusterFault, DataFault, Fault, SpecFault
 from assay.evaluation.promotion import Verdict, enough
 from assay.model import Model
 from assay.parts import Json
 from assay.spec import Experiment
-from assay.store import artifact, prediction_log
+from assay.spec.retraining import RetrainSpec
+from assay.store import artifact
 from assay.store.registry import CHAMPION, Registry, Version
 from assay.store.releases import Releases
-from assay.store.retrainings import ASKED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
+from assay.store.retrainings import ASKED, GATHERED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
 from assay.store.runs import Run
 from assay.workflows import models, run
+from assay.workflows.given_rows import given_rows
 from assay.workflows.judging import verdict
 from assay.workflows.kept_rows import digest_of
 from assay.workflows.new_rows import Gathered, classes_of, gather, of_classes
@@ -32,9 +35,6 @@ from assay.workflows.prepare import read_rows
 from assay.workflows.recipe_again import recipe_again, refuse_other_rows
 from assay.workflows.register import CHALLENGER
 from assay.workflows.windows import Window
-
-LOG = "the prediction log"
-GATHERED = "gathered.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Shop:
     def experiment(self) -> Experiment:
         """The champion's recipe, with what was asked instead."""
         read, asked = run.read_spec(self.kept), self.asked
-        update: Json = {"retrain": type(read.retrain).model_validate({**read.retrain.model_dump(), **asked.rule})}
+        update: Json = {"retrain": rule_of(read, asked)}
         if asked.address is not None:
             update["compute"] = read.compute.model_copy(update={"address": asked.address})
         if asked.tracking_uri is not None:
@@ -98,6 +98,19 @@ def retrain(asked: Asked, session: run.Session) -> Json:
         record.write(OUTCOME, outcome)
     session.tell("retrained", outcome)
     return outcome
+
+
+def rule_of(experiment: Experiment, asked: Asked) -> RetrainSpec:
+    """Return what the recipe says of retraining, with what was asked instead.
+
+    Raises:
+        SpecFault: a value is out of its bounds, or no such key is there.
+    """
+    try:
+        return RetrainSpec.model_validate({**experiment.retrain.model_dump(), **asked.rule})
+    except ValidationError as error:
+        faults = [Fault(f"retrain.{'.'.join(map(str, item['loc']))}", item["msg"]) for item in error.errors()]
+        raise SpecFault(*faults) from None
 
 
 def _shop(asked: Asked, session: run.Session, record: Retraining, known: Json | None) -> Shop:
@@ -152,50 +165,55 @@ def _reference(version: Version) -> tuple[str, str]:
 
 def _gathered(shop: Shop, experiment: Experiment, model: Model, num_slots: int) -> Gathered:
     """Read old and new rows, and divide them; what is found is written down."""
+    asked, storage = shop.asked, shop.session.storage
+    old = _old_rows(shop, experiment, num_slots)
+    shop.session.tell("reading", {"data": "new rows"})
+    given = given_rows(asked.data, shop.champion, experiment.data.label, storage, asked.declared, asked.address)
+    others = [one for one in Retrainings(storage).of(asked.model) if one.id != shop.record.id]
+    # The rows of a log that an earlier retraining was given may teach, and do not judge a second time.
+    num_fresh = given.num_after(earlier_of(others, given.source)) if given.time else given.table.num_rows
+    window = None if asked.window is None else Window.parse(asked.window)
+    needed = [column.name for column in model.profile.used]
+    found = gather(old, given.table, experiment.data, experiment.retrain, needed, window, given.time, num_fresh)
+    found = _of_known_classes(found, model, experiment.data.label)
+    shop.record.write(
+        GATHERED,
+        {
+            **given.to_json(),
+            "rows": found.num_new,
+            "train": found.train.num_rows,
+            "held": found.held.num_rows,
+            "notes": [*given.notes, *found.notes],
+        },
+    )
+    return found
+
+
+def earlier_of(retrainings: Sequence[Retraining], source: str) -> Json | None:
+    """Return what the last retraining on rows of this source was given; None without one."""
+    found = [gathered for one in retrainings if (gathered := one.read(GATHERED)) and gathered["source"] == source]
+    return found[-1] if found else None
+
+
+def _old_rows(shop: Shop, experiment: Experiment, num_slots: int) -> pa.Table:
+    """Return all rows of the champion's run, those of its test too, in their order.
+
+    Raises:
+        DataFault: they changed since.
+    """
     shop.session.tell("reading", {"data": f"the rows of {shop.champion}"})
-    old = read_rows(experiment, num_slots)
-    if digest_of(old.train) != shop.kept.read_json("rows.json")["train"]:
+    rows = read_rows(experiment, num_slots)
+    if digest_of(rows.train) != shop.kept.read_json("rows.json")["train"]:
         raise DataFault.at(
             f"rows of run '{shop.kept.id}'",
             "changed since the champion learned from them, so which rows are new to it cannot be told",
             "bring the old file back, and keep new rows in files of their own",
-        )  # fmt: skip
-    if experiment.data.test is None:
-        whole = pa.concat_tables([old.train, old.test])
-        order = pa.array([*old.train_row_N.tolist(), *old.test_row_N.tolist()])
-        rows = whole.append_column("", order).sort_by("").drop_columns([""])
-    else:
-        rows = pa.concat_tables([old.train, old.test], promote_options="permissive")
-    new, source, declared = _new_rows(shop, model)
-    window = None if shop.asked.window is None else Window.parse(shop.asked.window)
-    needed = [column.name for column in model.profile.used]
-    found = gather(rows, new, experiment.data, experiment.retrain, needed, window, declared)
-    found = _of_known_classes(found, model, experiment.data.label)
-    shop.record.write(GATHERED, {
-        "source": source, "rows": found.num_new, "train": found.train.num_rows, "held": found.held.num_rows,
-        "notes": list(found.notes), "newest": _newest(new), "given": new.num_rows,
-    })  # fmt: skip
-    return found
-
-
-def _newest(new: pa.Table) -> str | None:
-    """Return the newest time of the rows of a log, as text that sorts."""
-    if prediction_log.TIME not in new.column_names:
-        return None
-    return str(max(new.column(prediction_log.TIME).cast(pa.string()).to_pylist(), default=""))
-
-
-def _new_rows(shop: Shop, model: Model) -> tuple[pa.Table, str, str | None]:
-    """Return the new rows, where they came from, and the column that orders them, where the log has one."""
-    data, name = shop.asked.data, shop.asked.model
-    if data is None:
-        log = prediction_log.read(shop.session.storage, name, shop.champion.number)
-        found = prediction_log.labelled(log, shop.session.storage, name, model.profile.label.name)
-        return found, LOG, prediction_log.TIME
-    if isinstance(data, pa.Table):
-        return data, "memory", None
-    shop.session.tell("reading", {"data": ", ".join(data)})
-    return loading.load(list(data), shop.asked.declared), ", ".join(data), None
+        )
+    whole = pa.concat_tables([rows.train, rows.test], promote_options="permissive")
+    if experiment.data.test is not None:
+        return whole
+    row_N = np.concatenate([rows.train_row_N, rows.test_row_N])
+    return whole.take(pa.array(np.argsort(row_N)))
 
 
 def _of_known_classes(found: Gathered, model: Model, label: str) -> Gathered:
