@@ -44,56 +44,57 @@ def first_is_champion(storage: Storage) -> None:
     releases(storage).promote("clicks", 1)
 
 
+@pytest.fixture(scope="module")
+def kept(storage: Storage) -> dict[str, Any]:
+    """The outcome of a retraining in a world that stayed as it was."""
+    return assay.retrain("clicks", Stream(2).rows(400), storage.root, submission="nightly-1")
+
+
 def releases(storage: Storage) -> Releases:
     return Releases(Registry(Tracking(None, storage.root)))
 
 
-def champion(storage: Storage) -> int | None:
-    return releases(storage).roles("clicks")["champion"]  # type: ignore[no-any-return]
+def champion(storage: Storage) -> str:
+    return f"clicks/{releases(storage).roles('clicks')['champion']}"
 
 
-def test_a_world_that_changed_promotes_and_a_rollback_takes_it_back(storage: Storage) -> None:
-    found = assay.retrain("clicks", Stream(1).rows(700, "concept"), storage.root, window="490")
-    assert found["promoted"], found["reasons"]
-    assert f"clicks/{champion(storage)}" == found["challenger"]
-    assert releases(storage).rollback("clicks") == 1
+def test_a_world_that_stayed_keeps_its_champion_and_says_why(storage: Storage, kept: dict[str, Any]) -> None:
+    assert not kept["promoted"]
+    assert kept["reasons"][0].startswith("gain: ")
+    assert champion(storage) == "clicks/1"
 
 
-def test_a_world_that_stayed_keeps_its_champion_and_says_why(storage: Storage) -> None:
-    found = assay.retrain("clicks", Stream(2).rows(400), storage.root)
-    assert not found["promoted"]
-    assert found["reasons"][0].startswith("gain: ")
-    assert champion(storage) == 1
-    aliases = {one.number: one.aliases for one in releases(storage).registry.versions("clicks")}
-    assert aliases[int(found["challenger"].partition("/")[2])] == ("challenger",)
+def test_a_challenger_that_lost_is_a_version_all_the_same(storage: Storage, kept: dict[str, Any]) -> None:
+    numbers = [str(one) for one in releases(storage).registry.versions("clicks")]
+    assert kept["challenger"] in numbers
 
 
-def test_the_search_begins_with_the_settings_of_the_champion(storage: Storage) -> None:
-    found = assay.retrain("clicks", Stream(3).rows(400), storage.root)
-    before = storage.open_run(releases(storage).registry.version("clicks", "1").run)
-    result, after = before.read_json("result.json"), storage.open_run(found["run"])
+def test_the_search_begins_with_the_settings_of_the_champion(storage: Storage, kept: dict[str, Any]) -> None:
+    result = storage.open_run(releases(storage).registry.version("clicks", "1").run).read_json("result.json")
     members = next(row for row in result["leaderboard"] if row["name"] == result["winner"])["members"]
-    settings = [row["params"] for row in result["leaderboard"] if row["name"] in (members or [result["winner"]])]
-    first = after.read_json("trials/generation-0000.json")["proposals"]
-    assert [entry["params"] for entry in first[: len(settings[:2])]] == settings[:2]
+    rows = [row for row in result["leaderboard"] if row["name"] in (members or [result["winner"]])]
+    first = storage.open_run(kept["run"]).read_json("trials/generation-0000.json")["proposals"]
+    assert [entry["params"] for entry in first[: len(rows[:2])]] == [row["params"] for row in rows[:2]]
     assert len({json.dumps(entry["params"]) + entry["algorithm"] for entry in first}) == len(first)
 
 
-def test_a_challenger_that_became_champion_is_retrained_on_all_rows_before(storage: Storage) -> None:
+def test_the_same_submission_again_gives_the_recorded_outcome(storage: Storage, kept: dict[str, Any]) -> None:
+    num_runs = len(storage.runs())
+    assert assay.retrain("clicks", storage=storage.root, submission="nightly-1") == kept
+    assert len(storage.runs()) == num_runs
+
+
+def test_a_world_that_changed_promotes_and_the_next_retraining_starts_from_there(storage: Storage) -> None:
     first = assay.retrain("clicks", Stream(4).rows(700, "concept"), storage.root, window="490")
-    second = assay.retrain("clicks", Stream(5).rows(400, "concept"), storage.root)
+    assert first["promoted"], first["reasons"]
+    assert champion(storage) == first["challenger"]
+    second = assay.retrain("clicks", Stream(5).rows(400, "concept"), storage.root, min_gain=1.0)
     assert second["judged_against"] == first["challenger"]
     assert second["train"] == first["train"] + first["held"] + 280
+    assert releases(storage).rollback("clicks") == 1
 
 
-def test_the_same_submission_again_gives_the_recorded_outcome(storage: Storage) -> None:
-    new, num_runs = Stream(6).rows(400), len(storage.runs())
-    found = assay.retrain("clicks", new, storage.root, submission="nightly-1")
-    assert assay.retrain("clicks", new, storage.root, submission="nightly-1") == found
-    assert len(storage.runs()) == num_runs + 1
-
-
-@pytest.mark.parametrize("stop", ["searched", "packed", "judging"])
+@pytest.mark.parametrize("stop", ["searched", "judging"])
 def test_an_interrupted_retraining_goes_on_with_its_run(storage: Storage, stop: str) -> None:
     def interrupted(type: str, data: dict[str, Any]) -> None:
         if type == stop:
@@ -110,20 +111,12 @@ def test_an_interrupted_retraining_goes_on_with_its_run(storage: Storage, stop: 
     assert len(storage.runs()) == num_runs
 
 
-def test_too_few_new_rows_fit_nothing_and_say_so(storage: Storage) -> None:
-    num_runs = len(storage.runs())
-    found = assay.retrain("clicks", Stream(8).rows(120), storage.root)
-    assert (found["promoted"], found["challenger"]) == (False, None)
-    assert "60 labelled rows that neither model saw, at least 100 are needed" in found["reasons"][0]
-    assert len(storage.runs()) == num_runs
-
-
 def test_a_new_class_is_learned_and_never_promoted_by_itself(storage: Storage) -> None:
     new = Stream(9).rows(400).drop_columns(["y"])
     new = new.append_column("y", pa.array(["maybe" if row % 4 == 0 else ["no", "yes"][row % 2] for row in range(400)]))
     found = assay.retrain("clicks", new, storage.root)
     assert not found["promoted"]
-    assert any("answers with the classes maybe, no, yes, not the classes no, yes" in why for why in found["reasons"])
+    assert any("answers with the classes maybe, no, yes, not" in why for why in found["reasons"])
     assert any("have a class that one of both does not know" in note for note in found["notes"])
 
 
@@ -137,17 +130,20 @@ def test_a_rule_out_of_bounds_is_a_fault_of_who_asks(storage: Storage) -> None:
         assay.retrain("clicks", Stream(10).rows(400), storage.root, holdout=2.0)
 
 
-def test_the_command_line_reads_files_and_prints_the_outcome(
+def test_too_few_new_rows_fit_nothing_and_say_so(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    pacsv.write_csv(Stream(11).rows(400), tmp_path / "new.csv")
+    pacsv.write_csv(Stream(11).rows(120), tmp_path / "new.csv")
     words = ["retrain", "clicks", "--data", str(tmp_path / "new.csv"), "--storage", str(storage.root), "--json"]
-    monkeypatch.setattr(sys, "argv", ["assay", *words, "--submission-id", "cli", "--min-gain", "0.5"])
+    monkeypatch.setattr(sys, "argv", ["assay", *words, "--submission-id", "few"])
+    num_runs = len(storage.runs())
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
     found = json.loads(capsys.readouterr().out)
-    assert (found["submission"], found["promoted"], found["held"]) == ("cli", False, 120)
+    assert (found["submission"], found["promoted"], found["challenger"]) == ("few", False, None)
+    assert "60 labelled rows that neither model saw, at least 100 are needed" in found["reasons"][0]
+    assert len(storage.runs()) == num_runs
 
 
 def test_a_watch_retrains_on_an_alarm_and_not_again_on_the_same_rows(storage: Storage, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from assay.spec.strict import Strict
 
 
 class RetrainSpec(Strict):
-    """When a model that `assay retrain` fitted again takes over from the champion; see [retraining](retraining.md)."""
+    """When a model that `assay retrain` fitted again takes over from the champion: [retraining](retraining.md)."""
 
     holdout: float = Field(
         0.3, gt=0, lt=1, description="share of the new rows, the newest, that judge both models and teach neither"
