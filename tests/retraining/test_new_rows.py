@@ -116,3 +116,11 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
     late = rows(100, y=["yes", "", None, "no"] * 25)
     found, notes = labelled_only(late, "y")
     assert (found.num_rows, notes) == (50, ["50 new rows without a label are left out"])
+
+
+def test_rows_of_a_log_are_ordered_by_its_time_which_is_no_column_of_theirs() -> None:
+    spec, order_N = DataSpec(train="memory", label="y"), np.random.default_rng(1).permutation(100)
+    log = rows(100, 200).append_column("time_utc", pa.array(np.arange(100))).take(pa.array(order_N))
+    found = gather(rows(200), log, spec, RULE, ["x"], time="time_utc")
+    assert numbers(found.held) == list(range(270, 300))
+    assert found.notes == ()

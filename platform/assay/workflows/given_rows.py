@@ -10,11 +10,13 @@ import pyarrow as pa
 from assay.engines import cluster, loading
 from assay.parts import Json
 from assay.store import prediction_log
+from assay.store.prediction_log import KEY
 from assay.store.registry import Version
 from assay.store.runs import Storage
 from assay.workflows.new_rows import labelled_only
 
 LOG = "the prediction log"
+ANSWERS = "assay_"  # how columns of a log begin that hold what was answered, and no part of the request
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def given_rows(
     if data is None:
         log = prediction_log.read(storage, champion.name, champion.number)
         table = prediction_log.labelled(log, storage, champion.name, label)
+        table = table.drop_columns([name for name in table.column_names if name in KEY or name.startswith(ANSWERS)])
     elif isinstance(data, pa.Table):
         table, source = data, "memory"
     else:

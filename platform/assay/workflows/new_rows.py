@@ -53,7 +53,10 @@ def gather(
     time = data.time or time
     notes: list[str] = []
     order_N = newest_last(new, time)
-    new = _with_columns(new.take(pa.array(order_N)), old, data, needed, notes)
+    new = new.take(pa.array(order_N))
+    if time != data.time and time in new.column_names and time not in old.column_names:
+        new = new.drop_columns([time])  # of the log, and no part of a row
+    new = _with_columns(new, old, data, needed, notes)
     old, new = alike(old, new)
     new = _without_copies(old, new, notes)
     held_N = _newest(old, new, data, rule, new.num_rows if num_fresh is None else min(num_fresh, new.num_rows))
