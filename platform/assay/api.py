@@ -167,7 +167,7 @@ def retrain(
     """
     from assay.engines.loading import from_memory
     from assay.progress import Progress
-    from assay.workflows import retrain as retraining
+    from assay.workflows.retraining import retrain as retraining
 
     rows = [str(data)] if isinstance(data, str | Path) else data
     if rows is not None and not isinstance(rows, list | tuple):

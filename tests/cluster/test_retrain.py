@@ -20,8 +20,8 @@ from assay.store.retrainings import OUTCOME, RUN, Retrainings
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
 from assay.workflows import run
-from assay.workflows.retrain import Asked, retrain
-from assay.workflows.watch import look
+from assay.workflows.retraining.retrain import Asked, retrain
+from assay.workflows.retraining.watch import look
 from measuring.simulated import Stream
 
 pytestmark = pytest.mark.cluster

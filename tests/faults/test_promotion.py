@@ -17,7 +17,7 @@ from assay.store.registry import CHAMPION, Registry
 from assay.store.releases import CANARY, Releases
 from assay.store.tracking import Tracking
 from assay.workflows.register import CHALLENGER
-from assay.workflows.retrain import conclude
+from assay.workflows.retraining.retrain import conclude
 from measuring.simulated import Stream, model_of
 
 pytestmark = pytest.mark.faults
@@ -30,7 +30,7 @@ from sqlalchemy.engine import Engine
 from assay.store.registry import Registry
 from assay.store.releases import Releases
 from assay.store.tracking import Tracking
-from assay.workflows.retrain import conclude
+from assay.workflows.retraining.retrain import conclude
 
 releases = Releases(Registry(Tracking(None, Path(sys.argv[1]))))
 releases.registry.versions("clicks")

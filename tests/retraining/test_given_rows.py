@@ -12,7 +12,7 @@ import pytest
 from assay.errors import DataFault
 from assay.store.registry import Version
 from assay.store.runs import Storage
-from assay.workflows.given_rows import LOG, Given, given_rows
+from assay.workflows.retraining.given import LOG, Given, given_rows
 
 CLICKS = Version("clicks", 1, "run", "digest", 0.0, "source")
 

@@ -10,7 +10,7 @@ import pytest
 from assay.errors import DataFault
 from assay.spec import DataSpec
 from assay.spec.retraining import RetrainSpec
-from assay.workflows.new_rows import Gathered, gather, labelled_only
+from assay.workflows.retraining.division import Gathered, gather, labelled_only
 from assay.workflows.windows import Window
 
 RULE = RetrainSpec(min_rows=30)

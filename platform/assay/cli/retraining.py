@@ -42,7 +42,7 @@ def retrain(
     from assay.cli import show
     from assay.progress import Progress
     from assay.store.runs import Storage
-    from assay.workflows import retrain as workflow
+    from assay.workflows.retraining import retrain as workflow
     from assay.workflows.run import Session
 
     given = {"holdout": holdout, "min_gain": min_gain, "min_rows": min_rows}
@@ -73,7 +73,7 @@ def _watch(asked: Any, every: str, storage: Path | None, as_json: bool) -> None:
     from assay.cli import show
     from assay.progress import Progress
     from assay.store.runs import Storage
-    from assay.workflows import watch
+    from assay.workflows.retraining import watch
     from assay.workflows.run import Session
 
     every_s = watch.parse_every(every)

@@ -13,7 +13,7 @@ from assay.store import prediction_log
 from assay.store.prediction_log import KEY
 from assay.store.registry import Version
 from assay.store.runs import Storage
-from assay.workflows.new_rows import labelled_only
+from assay.workflows.retraining.division import labelled_only
 
 LOG = "the prediction log"
 ANSWERS = "assay_"  # how columns of a log begin that hold what was answered, and no part of the request

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 
-from assay.errors import ClusterFault, DataFault, Fault, SpecFault
+from assay.errors import ClusterFault, Fault, SpecFault
 from assay.evaluation.promotion import Verdict, enough
 from assay.model import Model
 from assay.parts import Json
@@ -27,14 +26,12 @@ from assay.store.releases import Releases
 from assay.store.retrainings import ASKED, GATHERED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
 from assay.store.runs import Run
 from assay.workflows import models, run
-from assay.workflows.given_rows import given_rows
-from assay.workflows.judging import verdict
-from assay.workflows.kept_rows import digest_of
-from assay.workflows.new_rows import Gathered, classes_of, gather, of_classes
-from assay.workflows.prepare import read_rows
-from assay.workflows.recipe_again import recipe_again, refuse_other_rows
 from assay.workflows.register import CHALLENGER
-from assay.workflows.windows import Window
+from assay.workflows.retraining.division import Gathered, classes_of
+from assay.workflows.retraining.given import given_rows
+from assay.workflows.retraining.judging import verdict
+from assay.workflows.retraining.recipe import recipe_again, refuse_other_rows
+from assay.workflows.retraining.rows import divided, earlier_of, old_rows
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,8 @@ def _fitted(shop: Shop) -> Json:
     begun = shop.record.read(RUN)
     if begun is not None and (shop.session.storage.root / "runs" / begun["run"] / "spec.yaml").exists():
         return run.resume(begun["run"], shop.session)
-    experiment, model = shop.experiment, artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
+    experiment = shop.experiment  # first: reading it imports modules of the owner's that the model needs
+    model = artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
     refuse_other_rows(shop.asked.model, experiment)
     num_cpus = run.connect(experiment, shop.session.tell)
     gathered = _gathered(shop, experiment, model, run.slots(experiment, num_cpus))
@@ -164,68 +162,17 @@ def _reference(version: Version) -> tuple[str, str]:
 
 
 def _gathered(shop: Shop, experiment: Experiment, model: Model, num_slots: int) -> Gathered:
-    """Read old and new rows, and divide them; what is found is written down."""
-    asked, storage = shop.asked, shop.session.storage
-    old = _old_rows(shop, experiment, num_slots)
+    """Read old and new rows, divide them, and write down what was found."""
+    asked, storage, record = shop.asked, shop.session.storage, shop.record
+    shop.session.tell("reading", {"data": f"the rows of {shop.champion}"})
+    old = old_rows(shop.kept, experiment, num_slots)
     shop.session.tell("reading", {"data": "new rows"})
     given = given_rows(asked.data, shop.champion, experiment.data.label, storage, asked.declared, asked.address)
-    others = [one for one in Retrainings(storage).of(asked.model) if one.id != shop.record.id]
-    # The rows of a log that an earlier retraining was given may teach, and do not judge a second time.
-    num_fresh = given.num_after(earlier_of(others, given.source)) if given.time else given.table.num_rows
-    window = None if asked.window is None else Window.parse(asked.window)
-    needed = [column.name for column in model.profile.used]
-    found = gather(old, given.table, experiment.data, experiment.retrain, needed, window, given.time, num_fresh)
-    found = _of_known_classes(found, model, experiment.data.label)
-    shop.record.write(
-        GATHERED,
-        {
-            **given.to_json(),
-            "rows": found.num_new,
-            "train": found.train.num_rows,
-            "held": found.held.num_rows,
-            "notes": [*given.notes, *found.notes],
-        },
-    )
+    others = [one for one in Retrainings(storage).of(asked.model) if one.id != record.id]
+    found = divided(old, given, experiment, model, asked.window, earlier_of(others, given.source))
+    counts = {"rows": found.num_new, "train": found.train.num_rows, "held": found.held.num_rows}
+    record.write(GATHERED, {**given.to_json(), **counts, "notes": list(found.notes)})
     return found
-
-
-def earlier_of(retrainings: Sequence[Retraining], source: str) -> Json | None:
-    """Return what the last retraining on rows of this source was given; None without one."""
-    found = [gathered for one in retrainings if (gathered := one.read(GATHERED)) and gathered["source"] == source]
-    return found[-1] if found else None
-
-
-def _old_rows(shop: Shop, experiment: Experiment, num_slots: int) -> pa.Table:
-    """Return all rows of the champion's run, those of its test too, in their order.
-
-    Raises:
-        DataFault: they changed since.
-    """
-    shop.session.tell("reading", {"data": f"the rows of {shop.champion}"})
-    rows = read_rows(experiment, num_slots)
-    if digest_of(rows.train) != shop.kept.read_json("rows.json")["train"]:
-        raise DataFault.at(
-            f"rows of run '{shop.kept.id}'",
-            "changed since the champion learned from them, so which rows are new to it cannot be told",
-            "bring the old file back, and keep new rows in files of their own",
-        )
-    whole = pa.concat_tables([rows.train, rows.test], promote_options="permissive")
-    if experiment.data.test is not None:
-        return whole
-    row_N = np.concatenate([rows.train_row_N, rows.test_row_N])
-    return whole.take(pa.array(np.argsort(row_N)))
-
-
-def _of_known_classes(found: Gathered, model: Model, label: str) -> Gathered:
-    """Leave out rows that judge whose class the champion or the rows that teach do not know."""
-    if not model.classes:
-        return found
-    known = classes_of(found.train, label) & set(model.classes)
-    held = of_classes(found.held, label, sorted(known))
-    if held.num_rows == found.held.num_rows:
-        return found
-    note = f"{found.held.num_rows - held.num_rows:,} of the newest rows have a class that one of both does not know"
-    return replace(found, held=held, notes=(*found.notes, note))
 
 
 def _settled(shop: Shop, result: Json) -> Json:
@@ -252,8 +199,8 @@ def _judged(shop: Shop, fitted: Run) -> Verdict:
     import pyarrow.parquet as pq
 
     shop.session.tell("judging", {"champion": str(shop.champion)})
-    champion = artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
     experiment = run.read_spec(fitted)
+    champion = artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
     held = pq.read_table(fitted.path("data/test.parquet"))
     return verdict(champion, artifact.load(fitted.model), held, experiment.retrain, experiment.seed)
 

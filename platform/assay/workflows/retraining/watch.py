@@ -10,8 +10,9 @@ from assay.errors import AssayError, SpecFault
 from assay.parts import Json
 from assay.store.retrainings import GATHERED, OUTCOME, RUN, Retraining, Retrainings
 from assay.workflows import drift, models, run
-from assay.workflows.given_rows import given_rows
-from assay.workflows.retrain import Asked, earlier_of, retrain, rule_of
+from assay.workflows.retraining.given import given_rows
+from assay.workflows.retraining.retrain import Asked, retrain, rule_of
+from assay.workflows.retraining.rows import earlier_of
 from assay.workflows.windows import Window
 
 PREFIX = "watch-"  # of the ids of retrainings that a watch began
@@ -76,6 +77,8 @@ def look(asked: Asked, session: run.Session) -> Look:
     for left in filter(_was_left, earlier):
         done = retrain(replace(asked, submission=left.id), session)
         return Look((), f"went on with {left.id}", done)
+    champion = models.registry(session.storage, asked.tracking_uri).version(asked.model)
+    experiment = run.read_spec(session.storage.open_run(champion.run))
     found, _ = drift.drift(
         asked.model, asked.data, session.storage,
         address=asked.address, declared=asked.declared, tracking_uri=asked.tracking_uri,
@@ -83,8 +86,6 @@ def look(asked: Asked, session: run.Session) -> Look:
     alarms = tuple(found["alarms"])
     if not alarms:
         return Look((), found["verdict"])
-    champion = models.registry(session.storage, asked.tracking_uri).version(asked.model)
-    experiment = run.read_spec(session.storage.open_run(champion.run))
     given = given_rows(asked.data, champion, experiment.data.label, session.storage, asked.declared, asked.address)
     num_new, least = given.num_after(earlier_of(earlier, given.source)), 2 * rule_of(experiment, asked).min_rows
     if num_new < least:
