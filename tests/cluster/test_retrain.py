@@ -94,21 +94,31 @@ def test_a_world_that_changed_promotes_and_the_next_retraining_starts_from_there
     assert releases(storage).rollback("clicks") == 1
 
 
-@pytest.mark.parametrize("stop", ["searched", "judging"])
-def test_an_interrupted_retraining_goes_on_with_its_run(storage: Storage, stop: str) -> None:
-    def interrupted(type: str, data: dict[str, Any]) -> None:
+def interrupted(storage: Storage, stop: str, submission: str) -> str:
+    """Retrain until something is told, and return the run that is left."""
+
+    def tell(type: str, data: dict[str, Any]) -> None:
         if type == stop:
             raise KeyboardInterrupt
 
-    asked = Asked("clicks", Stream(7).rows(400), submission=f"stopped-{stop}")
     with pytest.raises(KeyboardInterrupt):
-        retrain(asked, run.Session(storage, interrupted))
-    num_runs = len(storage.runs())
-    left = Retrainings(storage).open(asked.submission, "clicks")
+        retrain(Asked("clicks", Stream(7).rows(400), submission=submission), run.Session(storage, tell))
+    left = Retrainings(storage).open(submission, "clicks")
     assert left.read(OUTCOME) is None
-    found = retrain(Asked("clicks", submission=asked.submission), run.Session(storage))
-    assert found["run"] == left.read(RUN)["run"]  # type: ignore[index]
-    assert len(storage.runs()) == num_runs
+    return str((left.read(RUN) or {})["run"])
+
+
+def test_an_interrupted_retraining_goes_on_with_its_run(storage: Storage) -> None:
+    left, num_runs = interrupted(storage, "searched", "nightly-2"), len(storage.runs())
+    found = retrain(Asked("clicks", submission="nightly-2"), run.Session(storage))
+    assert (found["run"], len(storage.runs())) == (left, num_runs)
+
+
+def test_a_watch_first_goes_on_with_what_one_before_it_left(storage: Storage) -> None:
+    left = interrupted(storage, "judging", "watch-clicks-0001")
+    seen = look(Asked("clicks"), run.Session(storage))
+    assert seen.outcome is not None
+    assert seen.outcome["run"] == left
 
 
 def test_a_new_class_is_learned_and_never_promoted_by_itself(storage: Storage) -> None:
