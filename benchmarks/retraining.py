@@ -20,8 +20,8 @@ from assay.model import Model
 from assay.spec import DataSpec
 from assay.spec.retraining import RetrainSpec
 from assay.workflows.choices import metric_part
-from assay.workflows.retraining.judging import verdict
 from assay.workflows.retraining.division import gather
+from assay.workflows.retraining.judging import verdict
 from assay.workflows.windows import Window
 from measuring.simulated import METRIC, Stream, model_of
 
