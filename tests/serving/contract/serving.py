@@ -8,7 +8,8 @@ import sys
 
 import uvicorn
 
-from assay_serving import gate, wire
+from assay_serving import wire
+from assay_serving.access import Access, token_digest
 from assay_serving.desk import Desk
 from assay_serving.settings import Plan
 from assay_serving.web import create_app
@@ -21,7 +22,7 @@ async def main(folder: str) -> None:
     wire.install()
     listening = socket.create_server(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)  # noqa: T201 - its whole answer
-    await uvicorn.Server(uvicorn.Config(create_app(desk, gate.token_digest()), log_level="error")).serve([listening])
+    await uvicorn.Server(uvicorn.Config(create_app(desk, Access(token_digest())), log_level="error")).serve([listening])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""The V1 protocol as JSON Schema: predictions, and explanations, for the columns and classes of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.explaining.explanation import EVALUATIONS, FEWEST_EVALUATIONS, MOST_EVALUATIONS
+from assay_serving.openapi import invocations, rows
+from assay_serving.openapi.route import FLAG, NUMBER, TEXT, WHOLE, Json, listing, maybe, one_of, record
+from assay_serving.served import Served
+
+MODELS = record(models=listing(TEXT))
+MODEL = record(name=TEXT, ready=FLAG, model_version_status=listing(record(version=TEXT, state=TEXT)))
+
+
+def request(served: Served) -> Json:
+    """Return the schema of rows, as a list of them or by columns."""
+    return {"description": BY_NAME, "anyOf": _forms(served, {"signature_name": TEXT})}
+
+
+def explain_request(served: Served, most_rows: int) -> Json:
+    """Return the schema of rows to explain, and of what is wished of the explanations.
+
+    `most_rows` may have the usual number of evaluations each, fewer rows more of them.
+    """
+    few = most_rows * EVALUATIONS // MOST_EVALUATIONS
+    cases = [(most_rows, EVALUATIONS), (few, MOST_EVALUATIONS)]
+    return {"description": BY_NAME, "anyOf": [form for rows_most, most in cases for form in
+                                              _forms(served, _wishes(served, most), rows_most)]}  # fmt: skip
+
+
+def _wishes(served: Served, most: int) -> dict[str, Any]:
+    evaluations = {**WHOLE, "minimum": FEWEST_EVALUATIONS, "maximum": most, "default": EVALUATIONS}
+    known: dict[str, Any] = {"evaluations": evaluations}
+    if served.model.classes:
+        known["class"] = one_of(served.model.classes)
+    return {"signature_name": TEXT, "parameters": {**record(known), "additionalProperties": False}}
+
+
+def answer(served: Served) -> Json:
+    """Return the schema of predictions: a record for each row, or a list for each output when columns were sent."""
+    outputs = record(outputs={"type": "object", "additionalProperties": {"type": "array"}})
+    return {"oneOf": [invocations.answer(served), outputs]}
+
+
+def explanations(served: Served) -> Json:
+    """Return the schema of explanations: base + the sum of the contributions is the value."""
+    classes = list(served.model.classes)
+    part = record(column=TEXT, value={}, contribution=NUMBER, standard_error=maybe(NUMBER))
+    one = record(
+        {"at": {"type": "object", "description": "series and time of a forecast"}},
+        prediction=one_of(classes) if classes else maybe(NUMBER),
+        of=one_of(classes) if classes else {"type": "null"},
+        scale={"const": "probability" if classes else "value"},
+        base=NUMBER,
+        value=NUMBER,
+        contributions=listing(part),
+    )
+    return record(explanations=listing(one))
+
+
+def _forms(served: Served, beside: Json, most_rows: int | None = None) -> list[Json]:
+    columns = rows.columns_of(served)
+    # The rows of a request for a forecast are its history; those to come are what is explained.
+    limits = {} if most_rows is None or served.framing is not None else {"maxItems": most_rows}
+    form: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
+    return [{**record(beside, **{name: form}), "additionalProperties": False} for name in ("instances", "inputs")]
+
+
+BY_NAME = "Columns are found by name. `inputs` may also be an object with a list for each column."
