@@ -65,7 +65,6 @@ class ModelDeployment:
         self._desk = Desk(threads)
         self._mirror = Mirror(self._desk, _ask_shadow)
         self._desk.watching.append(self._mirror.watch)
-
         self._hub = hub
         self._reporter: Reporter | None = None
 
