@@ -17,6 +17,7 @@ from ray.serve.context import _get_global_client
 
 from assay_serving import gate, settings, shadow
 from assay_serving.desk import Desk
+from assay_serving.logbook import Logbook
 from assay_serving.settings import ModelRef, Plan, ServeArgs
 from assay_serving.shadow import Mirror
 from assay_serving.web import create_app
@@ -52,19 +53,26 @@ class ModelDeployment:
         gate.refuse_open_door(_get_global_client().http_config.host, token_digest)
         self._desk = Desk(threads)
         self._mirror = Mirror(self._desk, _ask_shadow)
-        self._desk.watching.append(self._mirror.watch)
+        self._logbook = Logbook(self._desk)
+        self._desk.watching += [self._mirror.watch, self._logbook.watch]
         self._token_digest = token_digest
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._desk, self._token_digest, self._mirror)
+        return create_app(self._desk, self._token_digest, self._mirror, self._logbook)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Follow another plan (see `Plan`) while requests go on."""
-        await self._desk.switch(Plan.model_validate(user_config))
+        plan = Plan.model_validate(user_config)
+        await self._desk.switch(plan)
+        self._logbook.follow(plan.log)
 
     async def check_health(self) -> None:
         """Raise when only a new process can help; then Serve starts one."""
         self._desk.check()
+
+    def __del__(self) -> None:
+        """Write what the log holds; Serve calls this once all is answered, before it ends the process."""
+        self._logbook.close()
 
 
 @serve.deployment(name="Shadow", max_ongoing_requests=shadow.MAX_ASKED, graceful_shutdown_timeout_s=1)

@@ -60,7 +60,7 @@ async def _answered(
     table, wish, (batch, framed) = await off_loop(rows, len(body))
     prediction_NK = await predicted(desk, served, batch)
     told = served.forecast(framed, prediction_NK)
-    found = Answered(served, table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    found = Answered(served, table, prediction_NK, told, getattr(request.state, "request_id", ""), batch)
     for watch in desk.watching:
         watch(found)
     return found, wish

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
+import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -16,6 +18,8 @@ from assay_serving.faults import error_response
 from assay_serving.settings import TOKEN_VARIABLE, is_loopback
 
 VERSION_HEADER = "x-assay-version"
+REQUEST_ID_HEADER = "x-request-id"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def token_digest() -> str | None:
@@ -55,9 +59,14 @@ class Gate:
             await self._app(scope, receive, send)
             return
 
+        asked = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).setdefault(VERSION_HEADER, self._version())
+                MutableHeaders(scope=message).setdefault(REQUEST_ID_HEADER, request_id)
             await send(message)
 
         if self._admits(Headers(scope=scope).get("authorization", "")):

@@ -69,10 +69,20 @@ class ModelPlan(Strict):
         return roles | ({"shadow": self.shadow.version} if self.shadow else {})
 
 
+class LogPlan(Strict):
+    """Where a server keeps what it was asked and answered, and labels that come later; see `assay_serving.logbook`."""
+
+    storage: str = Field(pattern=r"^/", description="folder that remembers; files go to `serving/` in it; absolute")
+    share: float = Field(0.0, ge=0, le=1, description="share of the requests whose rows are kept; 0 keeps labels only")
+    max_mib: int = Field(1_024, ge=1, description="MiB of rows, and of labels, before the oldest files are removed")
+    max_days: int = Field(30, ge=1, le=36_500, description="days after which a file is removed")
+
+
 class Plan(Strict):
     """All models of a server; as `user_config` it switches running replicas without a restart."""
 
     models: Annotated[list[ModelPlan], Field(min_length=1, description="the models of this server, each named once")]
+    log: LogPlan | None = Field(None, description="what is kept of requests; nothing when left out")
 
     @classmethod
     def alone(cls, name: str, version: str, path: str) -> Plan:
@@ -97,7 +107,7 @@ class ServeArgs(Plan):
     @property
     def plan(self) -> Plan:
         """The models alone."""
-        return Plan(models=self.models)
+        return Plan(models=self.models, log=self.log)
 
 
 def is_loopback(host: str | None) -> bool:

@@ -6,19 +6,23 @@ from fastapi import FastAPI
 
 from assay_serving import faults, settings
 from assay_serving.desk import Desk
-from assay_serving.doors import mlflow, open_inference
+from assay_serving.doors import feedback, mlflow, open_inference
 from assay_serving.gate import VERSION_HEADER, Gate
+from assay_serving.logbook import Logbook
 from assay_serving.shadow import Mirror
 
-DOORS = (open_inference, mlflow)
+DOORS = (open_inference, mlflow, feedback)
 
 
-def create_app(desk: Desk, token_digest: str | None, mirror: Mirror | None = None) -> FastAPI:
-    """Return the application; it needs no Ray. `mirror` knows how shadows compare."""
+def create_app(
+    desk: Desk, token_digest: str | None, mirror: Mirror | None = None, logbook: Logbook | None = None
+) -> FastAPI:
+    """Return the application; it needs no Ray. `mirror` knows how shadows compare, `logbook` keeps labels."""
     app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, docs_url=None, redoc_url=None)
     faults.install(app, lambda: {VERSION_HEADER: desk.version})
     app.add_middleware(Gate, digest=token_digest, version=lambda: desk.version)
     app.state.mirror = mirror
+    app.state.logbook = logbook
     for door in DOORS:
         door.install(app, desk)
     return app

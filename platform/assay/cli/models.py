@@ -139,6 +139,7 @@ def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
+    log: Annotated[str, typer.Option(help="Share of the requests to keep for `assay drift`: 100%.")] = "0%",
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
@@ -147,12 +148,13 @@ def serve(
     """Serve models over HTTP until Ctrl-C, and follow what `promote` and `rollback` say."""
     from assay.engines import serving
     from assay.store.runs import Storage
-    from assay.workflows import production
+    from assay.workflows import models, production
 
+    keeping = serving.Keeping(Storage(storage).root, models.share_of(log, "--log"))
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads)
-    server = serving.start(found.releases(), host, port, scale=scale, address=address)
+    server = serving.start(found.releases(), host, port, scale=scale, keeping=keeping, address=address)
     with server:
         named = [serving.described(release) for release in server.releases]
         first = server.releases[0]

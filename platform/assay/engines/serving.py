@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -43,6 +44,18 @@ class Scale:
     threads: int = 1
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """What a server keeps in a storage: labels that are sent to it, and the rows of a share of its requests, 0..1."""
+
+    storage: Path
+    share: float = 0.0
+
+    def planned(self) -> dict[str, Any]:
+        """Return it as the server's plan has it."""
+        return {"storage": str(self.storage.absolute()), "share": self.share}
+
+
 @dataclass
 class Server:
     """Models that answer at `url`; leaving its `with` block stops it."""
@@ -51,6 +64,7 @@ class Server:
     releases: tuple[Release, ...]
     scale: Scale
     connected_here: bool  # and not by whoever called `start`, so `stop` leaves Ray again
+    keeping: Keeping | None = None
 
     def switch(self, *releases: Release) -> None:
         """Answer with other versions from now on; no request fails, none is answered by half of each.
@@ -60,9 +74,14 @@ class Server:
             ClusterFault: the replicas did not take it in time.
         """
         _check(releases)
-        _deploy(releases, self.scale)
+        _deploy(releases, self.scale, self.keeping)
         _await_releases(self.url, releases)
         self.releases = releases
+
+    def keep(self, keeping: Keeping | None) -> None:
+        """Keep this of the requests that come from now on; None keeps nothing."""
+        _deploy(self.releases, self.scale, keeping)
+        self.keeping = keeping
 
     def follow(self, find: Callable[[], Sequence[Release]], told: Callable[[str], None], every_s: float) -> None:
         """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM; what fails is told, and tried again."""
@@ -113,9 +132,10 @@ def start(
     port: int = 8000,
     *,
     scale: Scale | None = None,
+    keeping: Keeping | None = None,
     address: str | None = None,
 ) -> Server:
-    """Serve what releases name and return when it answers.
+    """Serve what releases name and return when it answers; nothing is kept of requests without `keeping`.
 
     Without `address` and outside a cluster a local Ray is started, and stopped again with the server.
 
@@ -127,10 +147,11 @@ def start(
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
     scale = scale or Scale()
     _check(releases)
-    _arguments(releases, scale)
+    _arguments(releases, scale, keeping)
     gate = importlib.import_module(GATE)
     gate.refuse_open_door(host, gate.token_digest())
-    server = Server(f"http://{_reachable(host)}:{port}", releases, scale, connected_here=not cluster.is_connected())
+    url = f"http://{_reachable(host)}:{port}"
+    server = Server(url, releases, scale, connected_here=not cluster.is_connected(), keeping=keeping)
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)
     cluster.connect(address)
@@ -139,7 +160,7 @@ def start(
             undo.callback(cluster.disconnect)
         _open_proxy(host, port)
         undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
-        _deploy(releases, scale)
+        _deploy(releases, scale, keeping)
         _await_releases(server.url, releases)
         undo.pop_all()
     return server
@@ -169,10 +190,11 @@ def _planned(release: Release) -> dict[str, Any]:
     return {"name": release.name, **placed, "canary_share": release.canary_share}
 
 
-def _arguments(releases: Sequence[Release], scale: Scale) -> Any:
+def _arguments(releases: Sequence[Release], scale: Scale, keeping: Keeping | None) -> Any:
     settings = importlib.import_module(SETTINGS)
+    log = keeping and keeping.planned()
     try:
-        return settings.ServeArgs(models=[_planned(release) for release in releases], **vars(scale))
+        return settings.ServeArgs(models=[_planned(release) for release in releases], log=log, **vars(scale))
     except ValidationError as error:
         raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
 
@@ -229,10 +251,10 @@ def _open_proxy(host: str, port: int) -> None:
         )
 
 
-def _deploy(releases: Sequence[Release], scale: Scale) -> None:
+def _deploy(releases: Sequence[Release], scale: Scale, keeping: Keeping | None) -> None:
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
-    arguments = _arguments(releases, scale)
+    arguments = _arguments(releases, scale, keeping)
     if any(release.shadow for release in releases):  # not waited for: whether it comes up must matter to nobody
         beside = serve.RunTarget(application.build_shadow(arguments), name=SHADOW_APP_NAME, route_prefix=None)
         serve.run_many([beside], wait_for_applications_running=False)
