@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import httpx
-import pyarrow as pa
 import pytest
 
 import assay
@@ -17,6 +14,7 @@ from assay.store.registry import Registry
 from assay.store.releases import Release
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
+from assay_serving.client import Client, Feedback
 from measuring.simulated import Stream, fitted
 
 pytestmark = pytest.mark.cluster
@@ -44,31 +42,17 @@ def server(ray_cluster: None, storage: Storage, free_port: int) -> Iterator[serv
         yield found
 
 
-def ask(client: httpx.Client, rows: pa.Table) -> str:
-    """Ask for rows and return the id of the request."""
-    answer = client.post("/invocations", json={"dataframe_records": rows.drop_columns(["y"]).to_pylist()})
-    assert answer.status_code == 200, answer.text
-    return answer.headers["x-request-id"].split(",")[0]
-
-
-def label(client: httpx.Client, request_id: str, rows: pa.Table) -> dict[str, Any]:
-    """Send the true labels of a request."""
-    body = {"model": "clicks", "request_id": request_id, "labels": rows["y"].to_pylist()}
-    found: dict[str, Any] = client.post("/feedback", json=body).raise_for_status().json()
-    return found
-
-
 def test_drift_reads_what_a_server_answered_and_was_told(server: serving.Server, storage: Storage) -> None:
-    with httpx.Client(base_url=server.url, timeout=30.0, trust_env=False) as client:
-        rows = [Stream(seed).rows(20, "covariate") for seed in range(20)]
-        ids = [ask(client, some) for some in rows]
-        told = [label(client, request_id, some) for request_id, some in zip(ids[:10], rows, strict=False)]
-        assert told == [{"model": "clicks", "stored": 20, "in_log": 20}] * 10
+    with Client(server.url, model="clicks") as client:
+        asked = [Stream(seed).rows(20, "covariate") for seed in range(20)]
+        answers = [client.predict(rows.drop_columns(["y"])) for rows in asked]
+        told = [client.feedback(found, rows["y"]) for found, rows in zip(answers[:10], asked, strict=False)]
+        assert told == [Feedback("clicks", stored=20, in_log=20)] * 10
         server.keep(Keeping(storage.root, 0.0))  # while it runs
-        unkept = ask(client, rows[0])
-        assert label(client, unkept, rows[0])["in_log"] == 0
+        unkept = client.predict(asked[0].drop_columns(["y"]))
+        assert client.feedback(unkept, asked[0]["y"]).in_log == 0
     server.stop()  # writes what is held
     found = assay.drift("clicks", storage=storage.root)
     assert (found["source"], found["rows"], found["score"]["rows"]) == ("the prediction log", 400, 200)
     assert {"a", "b", "c"} <= {column["name"] for column in found["columns"] if column["drifted"]}
-    assert unkept not in prediction_log.read(storage, "clicks", 1)["request_id"].to_pylist()
+    assert unkept.request_id not in prediction_log.read(storage, "clicks", 1)["request_id"].to_pylist()
