@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import DataFault, Fault, raise_all
 from assay.profile import ColumnProfile, Profile
@@ -32,6 +33,7 @@ EXPECTED = {
     ColumnKind.SERIES: "series: lists of numbers, or of steps that are lists of channels",
     ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
+WORDED = {ColumnKind.BOOLEAN, ColumnKind.CATEGORY, ColumnKind.DATETIME, ColumnKind.TEXT}  # NaN can only mean missing
 LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
 
 
@@ -41,6 +43,8 @@ def to_array(name: str, values: Sequence[Any]) -> pa.Array | Fault:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         pass
+    if any(_is_nan(value) for value in values) and not all(_kind(value) in ("number", "nothing") for value in values):
+        return to_array(name, [None if _is_nan(value) else value for value in values])  # pandas: missing, of any type
     kinds = {_kind(value): position for position, value in reversed(list(enumerate(values))) if value is not None}
     if kinds.keys() <= {"number"}:  # whole and broken numbers beyond 2**53 do not mix in Arrow
         return _as_floats(name, values)
@@ -49,6 +53,10 @@ def to_array(name: str, values: Sequence[Any]) -> pa.Array | Fault:
         return Fault(f"column '{name}'", f"found {described(values[row])} in row {row}, unlike the lists before it")
     parts = [f"{described(values[row])} in row {row}" for row in sorted(kinds.values())]
     return Fault(f"column '{name}'", f"found a mixture of {' and '.join(parts)}")
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
 
 
 def _odd_list(values: Sequence[Any]) -> int:
@@ -84,6 +92,14 @@ def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool)
         return Fault(f"column '{column.name}'", f"is missing, {expected}", "send it; its values may be null")
     if isinstance(found, Fault):
         return replace(found, found=f"{found.found}, {expected}")
+    if pa.types.is_binary(found.type) and column.kind is not ColumnKind.IMAGE:
+        return Fault(f"column '{column.name}'", f"found bytes that are no UTF-8 text, {expected}")
+    if (
+        pa.types.is_floating(found.type)
+        and column.kind in WORDED
+        and pc.all(pc.is_null(found, nan_is_null=True)).as_py()
+    ):
+        return pa.nulls(len(found))
     if typed and column.kind is ColumnKind.NUMERIC and pa.types.is_string(found.type):
         row = next((row for row, value in enumerate(found) if value.is_valid), None)
         if row is not None:
@@ -130,6 +146,8 @@ def _kind(value: Any) -> str:
             return "number"
         case str():
             return "text"
+        case bytes():
+            return "bytes"
         case list():
             return "list"
         case dict():
@@ -152,5 +170,6 @@ def described(value: Any) -> str:
         >>> described("abc")
         "text 'abc'"
     """
-    text = repr(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else json.dumps(value)
+    literal = isinstance(value, str | bytes | int | float) and not isinstance(value, bool)
+    text = repr(value[:40] if isinstance(value, bytes) else value) if literal else json.dumps(value)
     return f"{_kind(value)} {text if len(text) <= 40 else text[:37] + '…'}"
