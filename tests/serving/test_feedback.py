@@ -106,6 +106,7 @@ def test_numbers_are_taken_for_a_number(numbers: Taken) -> None:
         ({"request_id": "a b", "labels": ["over"]}, "request_id"),
         ({"request_id": "a", "labels": ["over"], "rows": 3}, "rows: Extra inputs"),
         ([{"request_id": "a", "row": -1, "label": "over"}], r"feedback\.0\.row"),
+        ([{"request_id": "a", "row": "1", "label": "over"}], r"feedback\.0\.row: .*valid integer"),
         ([{"row": 1, "label": "over"}], r"feedback\.0\.request_id: Field required"),
         ({"model": "m"}, "feedback: Field required"),
         (3, "object"),
@@ -121,7 +122,12 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(taken: Taken, content: Any
 
 @pytest.mark.parametrize(
     ("label", "found"),
-    [("3", "send numbers without quotes"), (True, "found true/false"), ("many", "expected a number")],
+    [
+        ("3", "send numbers without quotes"),
+        (True, "found true/false"),
+        ("many", "expected a number"),
+        (10**400, "expected a number"),
+    ],
 )
 def test_text_is_no_label_of_a_number(numbers: Taken, label: Any, found: str) -> None:
     answer = numbers.post({"request_id": "a", "labels": [label]})

@@ -10,9 +10,9 @@ labels again does no harm: of several for one row the last counts.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from http import HTTPStatus
-from math import isfinite
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -28,14 +28,17 @@ from assay_serving.desk import Desk
 from assay_serving.exchange import body_of, json_response, loaded, off_loop, overloaded
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.logbook import Logbook
+from assay_serving.openapi import feedback as schemas
+from assay_serving.openapi.route import JSON, says
 
 RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+LARGEST = sys.float_info.max
 MAX_TOLD = 8  # faults that one answer names
 MAX_FIX = 200  # characters: a model may have a thousand classes
 
 
 class _Told(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Label(_Told):
@@ -70,7 +73,16 @@ class Feedback(_Told):
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the route."""
 
-    @app.post("/feedback")
+    @app.post(
+        "/feedback",
+        **says(
+            "Takes the true labels of rows that were answered.",
+            JSON(schemas.ANSWER),
+            body=JSON(schemas.request),
+            errors={404},
+            scope="predict",
+        ),
+    )
     async def feedback(request: Request) -> Response:
         logbook: Logbook | None = app.state.logbook
         if logbook is None or logbook.plan is None:
@@ -154,7 +166,7 @@ def _class(value: Any, label: LabelProfile) -> tuple[str | None, str]:
     match value:
         case bool():
             text = str(value).lower()
-        case float() if isfinite(value) and value == int(value):
+        case float() if value.is_integer():
             text = str(int(value))
         case str() | int() | float():
             text = str(value).strip()
@@ -167,7 +179,7 @@ def _class(value: Any, label: LabelProfile) -> tuple[str | None, str]:
 
 
 def _number(value: Any, _: LabelProfile) -> tuple[float | None, str]:
-    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
         return float(value), ""
     fix = "; send numbers without quotes" if isinstance(value, str) and rows.LOOKS_NUMERIC.match(value) else ""
     return None, f"found {rows.described(value)}, expected a number{fix}"
