@@ -25,6 +25,7 @@ from assay.store.segments import Segments
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk
 from assay_serving.log_lines import Kept, lines
+from assay_serving.served import Served
 from assay_serving.settings import LogPlan
 
 log = logging.getLogger("assay_serving")
@@ -87,7 +88,7 @@ class Logbook:
                 self.counts.num_left_out += found.num_answers
                 return
             role = self._desk.routes.role(found.served.ref)
-            self._held.append(Kept(found, role, plan.storage, time.time_ns() // 1_000))
+            self._held.append(Kept(found, found.batch, role, plan.storage, time.time_ns() // 1_000))
             self._held_bytes += size_bytes
             self._held_rows += found.num_answers
         if self._held_rows >= WRITE_AT_ROWS:
@@ -116,15 +117,14 @@ class Logbook:
         """Write what is held now."""
         with self._guard:
             taken, self._held, self._held_bytes, self._held_rows = self._held, [], 0, 0
-        groups: dict[tuple[str, str, str], list[Kept]] = {}
+        groups: dict[tuple[str, Served], list[Kept]] = {}
         for kept in taken:
-            ref = kept.found.served.ref
-            groups.setdefault((kept.storage, ref.name, ref.version), []).append(kept)
-        for (storage, name, version), group in groups.items():
-            home = prediction_log.log_home(Path(storage), name, version)
+            groups.setdefault((kept.storage, kept.found.served), []).append(kept)
+        for (storage, served), group in groups.items():
+            home = prediction_log.log_home(Path(storage), served.ref.name, served.ref.version)
             num_rows = sum(kept.found.num_answers for kept in group)
             try:
-                self._append(home, lines(group))
+                self._append(home, lines(served, group))
                 self.counts.num_written += num_rows
             except Exception as error:  # noqa: BLE001 - no fault of a log may end its thread
                 self.counts.num_left_out += num_rows

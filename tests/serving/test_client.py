@@ -93,6 +93,12 @@ def test_feedback_takes_a_result_or_an_id(client: Client, row: dict[str, Any]) -
     assert client.feedback_rows([(found.request_id, 1, "under"), ("other", 0, "over")]).stored == 2
 
 
+def test_explanations_add_up(client: Client, row: dict[str, Any]) -> None:
+    (why,) = client.explain(row)
+    assert (why.prediction, why.scale, why.contributions[0].column) == ("over", "probability", "age")
+    assert why.base + sum(part.contribution for part in why.contributions) == pytest.approx(why.value, abs=1e-6)
+
+
 def test_metadata_and_readiness_are_told(url: str) -> None:
     with Client(url) as client:
         about = client.metadata()

@@ -52,6 +52,7 @@ class Contribution:
     column: str
     value: Any
     contribution: float
+    standard_error: float | None = None  # of a contribution that was estimated; None where it is exact
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Explanation:
     """Why one row got its prediction: `base` plus all contributions is `value`.
 
     `of` is the class that is explained, None where a number is predicted; `scale` is `probability` or `value`;
-    contributions are sorted by size.
+    contributions are sorted by size. `at` names series and time of a forecast.
     """
 
     prediction: Any
@@ -68,14 +69,16 @@ class Explanation:
     base: float
     value: float
     contributions: tuple[Contribution, ...]
+    at: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Explanation:
         """Return an explanation as the server tells it."""
         parts = tuple(
-            Contribution(part["column"], part["value"], part["contribution"]) for part in told["contributions"]
+            Contribution(part["column"], part["value"], part["contribution"], part.get("standard_error"))
+            for part in told["contributions"]
         )
-        return cls(told["prediction"], told["of"], told["scale"], told["base"], told["value"], parts)
+        return cls(told["prediction"], told["of"], told["scale"], told["base"], told["value"], parts, told.get("at"))
 
 
 @dataclass(frozen=True)
