@@ -8,7 +8,7 @@ import pytest
 
 import assay
 from assay.engines import serving
-from assay.engines.serving import Keeping
+from assay.engines.keeping import Keeping
 from assay.store import artifact, prediction_log
 from assay.store.registry import Registry
 from assay.store.releases import Release

@@ -179,6 +179,8 @@ def test_a_path_that_is_not_absolute_is_refused() -> None:
 
 
 def test_a_plan_says_what_is_kept(folders: dict[str, Path], tmp_path: Path) -> None:
-    plan = Plan.alone("m", "1", str(folders["mixed"])).model_copy(update={"log": LogPlan(storage=str(tmp_path))})
-    assert Plan.model_validate(plan.model_dump()).log == LogPlan(storage=str(tmp_path), share=0.0)
+    plan = Plan.alone("m", "1", str(folders["mixed"])).model_copy(
+        update={"prediction_log": LogPlan(storage=str(tmp_path))}
+    )
+    assert Plan.model_validate(plan.model_dump()).prediction_log == LogPlan(storage=str(tmp_path), share=0.0)
     assert Desk().routes.plans == {}

@@ -86,7 +86,7 @@ def install(app: FastAPI, desk: Desk) -> None:
     async def feedback(request: Request) -> Response:
         logbook: Logbook | None = app.state.logbook
         if logbook is None or logbook.plan is None:
-            text = "this server keeps no labels: its operator gave it no storage (`log` in its plan)"
+            text = "this server keeps no labels: its operator gave it no storage (`prediction_log` in its plan)"
             raise RequestFault(HTTPStatus.FORBIDDEN, text)
         body = await body_of(request, desk)
         told = await off_loop(lambda: _read(body), len(body))

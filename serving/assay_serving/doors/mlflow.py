@@ -44,7 +44,7 @@ def install(app: FastAPI, desk: Desk) -> None:
         found, _ = await answered(request, desk, request.headers.get(MODEL_HEADER), None, read)
         return json_response(invocations.answer(found.served.model, found.prediction_NK, found.told), found.served)
 
-    said = says("Whether the server answers.", JSON(record(live=FLAG)))
+    said = says("Whether the server answers.", JSON(record(live=FLAG)), scope="public")
 
     @app.get("/health", **said)
     @app.get("/ping", **said)
