@@ -16,9 +16,8 @@ from assay.errors import DataFault
 from assay.store import files, prediction_log
 from assay.store.runs import Storage
 from assay_serving import logbook as module
-from assay_serving.desk import Desk
 from assay_serving.logbook import Logbook, share_place
-from assay_serving.settings import LogPlan, Plan
+from assay_serving.settings import LogPlan, Plan, ServeArgs
 from assay_serving.web import create_app
 
 JSON = {"content-type": "application/json"}
@@ -178,9 +177,7 @@ def test_a_path_that_is_not_absolute_is_refused() -> None:
         LogPlan(storage="relative")
 
 
-def test_a_plan_says_what_is_kept(folders: dict[str, Path], tmp_path: Path) -> None:
-    plan = Plan.alone("m", "1", str(folders["mixed"])).model_copy(
-        update={"prediction_log": LogPlan(storage=str(tmp_path))}
-    )
-    assert Plan.model_validate(plan.model_dump()).prediction_log == LogPlan(storage=str(tmp_path), share=0.0)
-    assert Desk().routes.plans == {}
+def test_the_plan_of_a_server_says_what_is_kept(folders: dict[str, Path], tmp_path: Path) -> None:
+    log = LogPlan(storage=str(tmp_path), share=0.5)
+    models = Plan.alone("m", "1", str(folders["mixed"])).models
+    assert ServeArgs(models=models, prediction_log=log).plan.prediction_log == log

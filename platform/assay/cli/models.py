@@ -171,6 +171,8 @@ def serve(
     guarded = tokens or is_guarded(host)
     admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
     keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
+    if keeping.share:
+        typer.echo(str(keeping), err=True)
     server = serving.start(
         found.releases(), host, port, scale=scale, address=address, admission=admission, keeping=keeping
     )

@@ -23,4 +23,4 @@ class Keeping:
     def __str__(self) -> str:
         if self.storage is None or not self.share:
             return "keeps no requests"
-        return f"keeps {self.share:.4%} of the requests in {self.storage / 'serving' / 'log'}"
+        return f"keeps {self.share * 100:.4g} % of the requests in {self.storage / 'serving' / 'log'}"
