@@ -60,12 +60,22 @@ async def main(url: str, photos: list[str]) -> None:
     """Make the calls."""
     wish = [{"name": "probability"}]
     numbers: Columns = {"x0": ("FP64", [2.0, 0.0]), "x1": ("FP64", [0.0, 1.0])}
-    async with InferenceRESTClient(RESTConfig(protocol="v2")) as client:
+    rows = {
+        "instances": [
+            dict(zip(PEOPLE, row, strict=True)) for row in zip(*(data for _, data in PEOPLE.values()), strict=True)
+        ]
+    }
+    async with InferenceRESTClient() as first, InferenceRESTClient(RESTConfig(protocol="v2")) as client:
 
         def infer(asked: InferRequest | dict[str, Any], model: str, headers: Any = None) -> Callable[[], Any]:
             return lambda: client.infer(url, asked, model_name=model, headers=headers)
 
+        # Its default is the V1 protocol. Of that `is_server_live` reads JSON at /, where our page is.
         calls: dict[str, Callable[[], Awaitable[Any]]] = {
+            "v1 model ready": lambda: first.is_model_ready(url, "demo"),
+            "v1": lambda: first.infer(url, rows, model_name="demo"),
+            "v1 explain": lambda: first.explain(url, "demo", rows),
+            "v1 wrong": lambda: first.infer(url, {"instances": [{"age": "old"}]}, model_name="demo"),
             "live": lambda: client.is_server_live(url),
             "ready": lambda: client.is_server_ready(url),
             "model ready": lambda: client.is_model_ready(url, "demo"),

@@ -37,6 +37,13 @@ def test_tensors_are_answered(told: dict[str, Any], form: str, request_id: str) 
     assert [sum(row) for row in found["outputs"]["probability"]] == pytest.approx([1.0, 1.0])
 
 
+def test_the_first_version_of_the_protocol_which_is_its_default_is_spoken_too(told: dict[str, Any]) -> None:
+    assert told["v1 model ready"] is True
+    assert [record["prediction"] for record in told["v1"]["predictions"]] == ["over", "under"]
+    assert [why["prediction"] for why in told["v1 explain"]["explanations"]] == ["over", "under"]
+    assert "column 'age': found text 'old'" in told["v1 wrong"]["error"]
+
+
 def test_a_version_may_stand_in_the_address(told: dict[str, Any]) -> None:
     assert told["version"]["outputs"]["prediction"] == ["over", "under"]
 
