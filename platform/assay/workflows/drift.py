@@ -72,6 +72,8 @@ def drift(
     if known_N is not None:
         before = registered_score(seen.found, model, storage, tracking_uri)
         score = labelled_score(model, batch.label_N[known_N], prediction_NK[known_N], before)
+    left_out = {column.name for column in model.profile.used} - {column.pair.name for column in judged.columns}
+    notes += [f"column '{name}' is not compared: the log needs this name itself" for name in sorted(left_out)]
     return _told(seen, len(batch), judged, score, notes), judged
 
 
