@@ -149,7 +149,8 @@ def build(args: ServeArgs) -> serve.Application:
     """
     arguments = (token_digest(), args.threads, args.allow_hosts)
     several = args.num_replicas > 1 or args.max_replicas is not None
-    hub = (MetricsDeployment.bind(),) if several else ()  # type: ignore[attr-defined]
+    counting = MetricsDeployment.options(version=f"assay-{settings.PRODUCT_VERSION}", _internal=True)  # type: ignore[attr-defined]
+    hub = (counting.bind(),) if several else ()
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]
         **_size(args),
         ray_actor_options={"num_cpus": args.threads},
