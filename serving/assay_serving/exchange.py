@@ -56,7 +56,7 @@ async def _answered(
     served = found.served
     prediction_NK = await predicted(desk, served, found.batch)
     told = served.forecast(found.framed, prediction_NK)
-    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""), found.batch)
     for watch in desk.watching:
         watch(answer)
     return answer, found.wish
