@@ -174,9 +174,7 @@ class Algorithm(Part):
     """Learns from a batch."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"tabular"})
-    wants: ClassVar[str] = (
-        "dense"  # "codes" and NaN; "dense": one-hot, scaled, none missing; "raw": images, texts as is
-    )
+    wants: ClassVar[str] = "dense"  # "codes" and NaN; "dense": one-hot, scaled, none missing; "raw": images, texts
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
     hurried: ClassVar[Json] = {}  # settings for the first try on a holdout: many rows in little time
@@ -318,7 +316,6 @@ class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
     It knows no actors: `engines/fleet.py` runs the jobs of one round in parallel, `local_fleet.py` in one process.
-
     One that `grows` has members fitted for it on training rows (`Grow`); its evidence has no trials: M is 0.
     """
 
@@ -329,8 +326,7 @@ class Ensemble(Part):
         """Return the keys of the algorithms that its settings name as learners of members.
 
         Raises:
-            SpecFault: one is not for the task, is not installed or cannot do what is asked of it, or its settings are
-                wrong; places are within the ensemble's own entry, such as `params.learner`.
+            SpecFault: one is not for the task, not installed or wrongly set; at places such as `params.learner`.
         """
         return ()
 
@@ -361,6 +357,10 @@ class Ensemble(Part):
     def used(self, learned: Learned, num_members: int) -> list[int]:
         """Return the positions of the members that `combine` needs; it is then given only those, in order."""
         return list(range(num_members))
+
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned | None:
+        """Return what joins the members at `present_m` alone; None: the mean of those stands in for the others."""
+        return None
 
 
 class Metric(Part):
