@@ -15,8 +15,8 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.context import _get_global_client
 
-from assay_serving import gate, settings, shadow
-from assay_serving.desk import Desk
+from assay_serving import fan_out, gate, settings, shadow
+from assay_serving.desk import Desk, load_here
 from assay_serving.settings import ModelRef, Plan, ServeArgs
 from assay_serving.shadow import Mirror
 from assay_serving.web import create_app
@@ -46,11 +46,13 @@ SWITCH_INTERVAL_S = 0.000_5
 class ModelDeployment:
     """A replica: it starts with no model, and Serve gives it one by `reconfigure`, at the start as at any switch."""
 
-    def __init__(self, token_digest: str | None, threads: int) -> None:
+    def __init__(
+        self, token_digest: str | None, threads: int, members: list[Any] | None = None, deadline_s: float = 1.0
+    ) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # Asked of the running Serve, not of our arguments: they could say anything.
         gate.refuse_open_door(_get_global_client().http_config.host, token_digest)
-        self._desk = Desk(threads)
+        self._desk = Desk(threads, load=fan_out.FanOut(members, deadline_s).load if members else load_here)
         self._mirror = Mirror(self._desk, _ask_shadow)
         self._desk.watching.append(self._mirror.watch)
         self._token_digest = token_digest
@@ -100,15 +102,18 @@ def build(args: ServeArgs) -> serve.Application:
 
     The token is read here, from the environment of whoever deploys, and only its hash goes to the replicas.
     """
-    deployment = ModelDeployment.options(  # type: ignore[attr-defined]
+    options = {
         **_size(args),
-        ray_actor_options={"num_cpus": args.threads},
-        user_config=args.plan.model_dump(),
+        "user_config": args.plan.model_dump(),
         # The same code under the same version: deploying another plan reconfigures the replicas and restarts none.
-        version=f"assay-{settings.PRODUCT_VERSION}",
-        _internal=True,
+        "version": f"assay-{settings.PRODUCT_VERSION}",
+        "_internal": True,
+    }
+    deployment = ModelDeployment.options(  # type: ignore[attr-defined]
+        **options, ray_actor_options={"num_cpus": args.threads}
     )
-    return deployment.bind(gate.token_digest(), args.threads)
+    members = fan_out.deployments(args, options)
+    return deployment.bind(gate.token_digest(), args.threads, members, args.member_deadline_s)
 
 
 def _size(args: ServeArgs) -> dict[str, Any]:

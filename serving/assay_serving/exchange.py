@@ -14,15 +14,17 @@ from pydantic_core import to_json
 
 from assay.batch import Batch
 from assay.errors import ArtifactFault
-from assay_serving import bodies, settings
+from assay_serving import bodies, degraded, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk
 from assay_serving.faults import RequestFault
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
 from assay_serving.settings import ModelRef
+from assay_serving.spread import NoMember, Vote
 
 KEY_HEADER = "x-assay-key"  # whose request it is: one key keeps one version while a canary runs
+RETRY = {"Retry-After": str(settings.RETRY_AFTER_S)}
 Wish = TypeVar("Wish")
 Result = TypeVar("Result")
 Read = Callable[[bytes, Served], tuple[pa.Table, Wish]]
@@ -58,9 +60,11 @@ async def _answered(
         return table, wish, served.rows(table)
 
     table, wish, (batch, framed) = await off_loop(rows, len(body))
-    prediction_NK = await predicted(desk, served, batch)
-    told = served.forecast(framed, prediction_NK)
-    found = Answered(served, table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    vote = await voted(desk, served, batch)
+    degraded.mark(request, vote.turnout)
+    told = served.forecast(framed, vote.prediction_NK)
+    request_id = getattr(request.state, "request_id", "")
+    found = Answered(served, table, vote.prediction_NK, told, request_id, vote.turnout)
     for watch in desk.watching:
         watch(found)
     return found, wish
@@ -103,13 +107,21 @@ async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
 
 
 async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
-    """Return prediction_NK of checked rows.
+    """Return prediction_NK of checked rows; see `voted`."""
+    return (await voted(desk, served, batch)).prediction_NK
+
+
+async def voted(desk: Desk, served: Served, batch: Batch) -> Vote:
+    """Return what a model says of checked rows.
 
     Raises:
-        RequestFault: 503 when too many wait, 504 when it took too long.
+        RequestFault: 503 when too many wait or no member answers, 504 when it took too long.
     """
     try:
-        return await desk.predict(served, batch)
+        return await desk.vote(served, batch)
+    except NoMember:
+        text = f"not one member of model {served.ref.name}/{served.ref.version} answers; try again"
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY) from None
     except Overloaded:
         raise overloaded() from None
     except TimeoutError:
@@ -122,7 +134,7 @@ def overloaded() -> RequestFault:
     return RequestFault(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"too many requests wait already; try again after {settings.RETRY_AFTER_S} s",
-        {"Retry-After": str(settings.RETRY_AFTER_S)},
+        RETRY,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from assay_serving import faults, settings
+from assay_serving.degraded import Marks
 from assay_serving.desk import Desk
 from assay_serving.doors import mlflow, open_inference
 from assay_serving.gate import VERSION_HEADER, Gate
@@ -18,6 +19,7 @@ def create_app(desk: Desk, token_digest: str | None, mirror: Mirror | None = Non
     app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, docs_url=None, redoc_url=None)
     faults.install(app, lambda: {VERSION_HEADER: desk.version})
     app.add_middleware(Gate, digest=token_digest, version=lambda: desk.version)
+    app.add_middleware(Marks)
     app.state.mirror = mirror
     for door in DOORS:
         door.install(app, desk)

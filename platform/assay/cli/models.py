@@ -139,6 +139,8 @@ def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
+    fan_out: Annotated[int, typer.Option(min=0, help="Processes to divide the members of each model among.")] = 0,
+    member_deadline: Annotated[float, typer.Option(min=0.01, max=10, help="Seconds to wait for a late member.")] = 1.0,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
@@ -151,7 +153,7 @@ def serve(
 
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
-    scale = serving.Scale(replicas, max_replicas, threads)
+    scale = serving.Scale(replicas, max_replicas, threads, fan_out, member_deadline)
     server = serving.start(found.releases(), host, port, scale=scale, address=address)
     with server:
         named = [serving.described(release) for release in server.releases]
