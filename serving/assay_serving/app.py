@@ -15,7 +15,7 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.context import _get_global_client
 
-from assay_serving import fan_out, gate, settings, shadow
+from assay_serving import gate, processes, settings, shadow
 from assay_serving.desk import Desk, load_here
 from assay_serving.settings import ModelRef, Plan, ServeArgs
 from assay_serving.shadow import Mirror
@@ -52,7 +52,7 @@ class ModelDeployment:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # Asked of the running Serve, not of our arguments: they could say anything.
         gate.refuse_open_door(_get_global_client().http_config.host, token_digest)
-        self._desk = Desk(threads, load=fan_out.FanOut(members, deadline_s).load if members else load_here)
+        self._desk = Desk(threads, load=processes.fan_out(members, deadline_s).load if members else load_here)
         self._mirror = Mirror(self._desk, _ask_shadow)
         self._desk.watching.append(self._mirror.watch)
         self._token_digest = token_digest
@@ -112,7 +112,7 @@ def build(args: ServeArgs) -> serve.Application:
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]
         **options, ray_actor_options={"num_cpus": args.threads}
     )
-    members = fan_out.deployments(args, options)
+    members = processes.deployments(args, options)
     return deployment.bind(gate.token_digest(), args.threads, members, args.member_deadline_s)
 
 

@@ -1,81 +1,27 @@
-"""Fan-out on Ray Serve: a deployment for each member process, and the replica's way to ask them.
+"""How a replica loads versions whose members are divided among other processes; what it holds joins them."""
 
-Separate deployments, not replicas of one: a replica answers for its share of the members and for no other, and Serve
-restarts it alone. Each holds a share of the weights, so all of them together hold each weight once.
-"""
-# No `from __future__ import annotations` here: Ray Serve looks at the signatures of deployments.
+from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from ray import serve
-from ray.exceptions import RayActorError
-from ray.serve.exceptions import DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
 
 from assay.batch import Batch
 from assay.store import artifact
-from assay_serving import settings
-from assay_serving.members import Bench
-from assay_serving.panel import Gone, Panel
+from assay_serving.panel import Panel
 from assay_serving.served import Served
-from assay_serving.settings import ModelRef, Plan, ServeArgs
+from assay_serving.settings import ModelRef
 from assay_serving.spread import Spread
 
 
-@serve.deployment(
-    max_ongoing_requests=2 * settings.MAX_BATCH_REQUESTS,
-    health_check_period_s=2,
-    health_check_timeout_s=5,
-    graceful_shutdown_timeout_s=5,
-    graceful_shutdown_wait_loop_s=0.2,
-)
-class MemberDeployment:
-    """A process for some members of every model."""
-
-    def __init__(self, number: int, num_processes: int, threads: int) -> None:
-        self._bench = Bench(number, num_processes, threads)
-
-    async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Load what a plan adds; a replica that Serve starts anew is asked nothing before."""
-        await self._bench.follow(Plan.model_validate(user_config))
-
-    async def load(self, ref: dict[str, str]) -> None:
-        """Return when the members of a version are here."""
-        await self._bench.load(ModelRef.model_validate(ref))
-
-    async def said(self, ref: dict[str, str], batch: Batch) -> Mapping[int, np.ndarray]:
-        """Return prediction_NK of each member that is here, by its place in the model."""
-        return await self._bench.said(ModelRef.model_validate(ref), batch)
-
-    async def check_health(self) -> None:
-        """Raise when only a new process can help."""
-        self._bench.check()
-
-
-def deployments(args: ServeArgs, options: Mapping[str, Any]) -> list[serve.Application]:
-    """Return the member processes of an application, `Member-0` and so on; `options` are those of its replicas."""
-    # The members of a request compute in turn or at once, together what one process would: so they share its CPUs.
-    num_cpus = args.threads / args.fan_out if args.fan_out else 0.0
-    resources = {"num_cpus": num_cpus if num_cpus <= 1 else math.ceil(num_cpus)}
-    return [
-        MemberDeployment.options(  # type: ignore[attr-defined]
-            name=f"Member-{number}", **{**options, "ray_actor_options": resources}
-        ).bind(number, args.fan_out, args.threads)
-        for number in range(args.fan_out)
-    ]
-
-
 class FanOut:
-    """How a replica loads versions whose members are elsewhere."""
+    """Loads versions for a `Desk`."""
 
-    def __init__(self, handles: Sequence[DeploymentHandle], deadline_s: float) -> None:
-        self._handles = handles
-        self._panel = Panel(self._ask, self._load, deadline_s)
+    def __init__(self, panel: Panel, num_processes: int) -> None:
+        self.panel = panel
+        self._num_processes = num_processes
 
     async def load(self, ref: ModelRef) -> Served:
         """Return a version, once its members are loaded where they live; a model of one member is loaded here.
@@ -86,28 +32,11 @@ class FanOut:
         piece = await asyncio.to_thread(artifact.load_piece, Path(ref.path), lambda _: False)
         if len(piece.names) < 2:
             return await asyncio.to_thread(Served.load, ref)
-        processes = range(min(len(self._handles), len(piece.names)))
-        await self._panel.load(ref, processes)
+        processes = range(min(self._num_processes, len(piece.names)))
+        await self.panel.load(ref, processes)
         loop = asyncio.get_running_loop()
 
         def ask(batch: Batch) -> Mapping[int, np.ndarray]:
-            return asyncio.run_coroutine_threadsafe(self._panel.said(ref, batch, processes), loop).result()
+            return asyncio.run_coroutine_threadsafe(self.panel.said(ref, batch, processes), loop).result()
 
         return Served(ref, Spread.of(piece, ask))
-
-    async def _load(self, number: int, ref: ModelRef) -> None:
-        await _answer(self._handles[number].load.remote(ref.model_dump()))
-
-    async def _ask(self, number: int, ref: ModelRef, batch: Batch) -> Mapping[int, np.ndarray]:
-        found: Mapping[int, np.ndarray] = await _answer(self._handles[number].said.remote(ref.model_dump(), batch))
-        return found
-
-
-async def _answer(response: Any) -> Any:
-    try:
-        return await response
-    except (RayActorError, DeploymentUnavailableError) as error:
-        raise Gone from error
-    except asyncio.CancelledError:
-        response.cancel()  # or it would wait in the other process for its turn
-        raise

@@ -45,6 +45,7 @@ class Panel:
         self._load = load
         self._deadline_s = self._allowed_s = deadline_s
         self._late: Counter[int] = Counter()  # in a row, by process
+        self._failing: set[int] = set()  # processes that answered last with an exception, which was logged once
         self._out: dict[int, Question] = {}  # processes that are not waited for, and what they are asked meanwhile
         self._returning: set[asyncio.Task[None]] = set()
 
@@ -101,11 +102,14 @@ class Panel:
                 continue
             self._late[number] = 0
             error = _error(task)
-            if error is not None:
-                log.error("members of %s/%s in process %d failed", ref.name, ref.version, number, exc_info=error)
-                failed.append(error)
-            else:
+            if error is None:
+                self._failing.discard(number)
                 said |= task.result()
+                continue
+            failed.append(error)
+            if number not in self._failing:
+                self._failing.add(number)
+                log.error("members of %s/%s in process %d failed", ref.name, ref.version, number, exc_info=error)
         if failed and not said:
             raise failed[0]
         return said
