@@ -52,7 +52,9 @@ def from_json_body(body: bytes, profile: Profile) -> pa.Table:
     form, value = _only_form(content)
     columns = FORMS[form](form, value, profile)
     rows.check_count(_num_rows(form, columns))
-    return rows.to_table({name: rows.to_array(name, values) for name, values in columns.items()}, profile)
+    known = {column.name: column for column in profile.used}
+    arrays = {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
+    return rows.to_table(arrays, profile)
 
 
 def _only_form(content: Mapping[str, Any]) -> tuple[str, Any]:

@@ -53,6 +53,7 @@ CELL_AXES = {
     ColumnKind.IMAGE: (2, 3),
     ColumnKind.SERIES: (1, 2),
 }  # of kinds whose cells may be arrays: how many axes one has
+NUMBERS = {"whole", "floating"}
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
 Json = dict[str, Any]
 
@@ -213,9 +214,9 @@ def _declared(name: str, datatype: str, data: Sequence[Any]) -> pa.Array | Fault
     if isinstance(found, Fault) or pa.types.is_null(found.type):
         return found
     wanted = ARROW[datatype]
-    if _family(found.type) == _family(wanted) or (pa.types.is_integer(found.type) and pa.types.is_floating(wanted)):
+    if _family(found.type) == _family(wanted) or {_family(found.type), _family(wanted)} == NUMBERS:
         try:
-            return found.cast(wanted)
+            return found.cast(wanted, safe=not pa.types.is_floating(wanted))  # a float rounds, a whole number does not
         except pa.ArrowInvalid:
             return Fault(f"column '{name}'", f"found a number that does not fit the datatype {datatype} it came with")
     first = next(value for value in data if value is not None)

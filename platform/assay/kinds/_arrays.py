@@ -14,6 +14,7 @@ from assay.kinds._columns import BOOLEAN, DATETIME, NUMBER, Stored, canonical_te
 from assay.profile import ColumnProfile
 from assay.vocabulary import MISSING_CODE, ColumnKind
 
+MOST = float(np.finfo(np.float32).max)  # many members compute in 32 bits, where a larger number is infinite
 NOT_A_TIME = np.iinfo(np.int64).min
 WORDS = {"number": "numbers", "boolean": "true/false", "datetime": "dates", "string": "text", "nothing": "nothing"}
 EXPECTED = {
@@ -96,8 +97,10 @@ def _to_numeric(value: Stored) -> np.ndarray:
     elif value.type == "datetime":
         raise _Mismatch("dates")
     numbers_N: np.ndarray = pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False)
-    if np.isinf(numbers_N).any():
-        raise _Mismatch("infinite numbers", int(np.flatnonzero(np.isinf(numbers_N))[0]))
+    beyond_N = np.abs(numbers_N) > MOST
+    if beyond_N.any():
+        place = int(np.flatnonzero(beyond_N)[0])
+        raise _Mismatch("infinite numbers" if np.isinf(numbers_N[place]) else f"numbers beyond {MOST:.1e}", place)
     return numbers_N
 
 
