@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assay_serving.spread import Turnout
 
 HEADER = "x-assay-degraded"
+HEADERS = {HEADER: {"schema": {"const": "true"}, "description": "some members of the model did not answer in time"}}
 
 
 def mark(request: Request, turnout: Turnout | None) -> None:

@@ -107,8 +107,17 @@ async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
 
 
 async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
-    """Return prediction_NK of checked rows; see `voted`."""
-    return (await voted(desk, served, batch)).prediction_NK
+    """Return prediction_NK of checked rows by all members, for whoever compares several such predictions; see `voted`.
+
+    Raises:
+        RequestFault: 503 also when some members do not answer.
+    """
+    vote = await voted(desk, served, batch)
+    if vote.turnout is not None and vote.turnout.degraded:
+        found = f"{vote.turnout.num_answering} of {vote.turnout.num_members} members answer"
+        text = f"model {served.ref.name}/{served.ref.version}: {found}, and all are needed here; try again"
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY)
+    return vote.prediction_NK
 
 
 async def voted(desk: Desk, served: Served, batch: Batch) -> Vote:
