@@ -106,7 +106,8 @@ def build(args: ServeArgs) -> serve.Application:
         **_size(args),
         "user_config": args.plan.model_dump(),
         # The same code under the same version: deploying another plan reconfigures the replicas and restarts none.
-        "version": f"assay-{settings.PRODUCT_VERSION}",
+        # Another fan-out is another version: replicas at work would keep the handles they started with.
+        "version": f"assay-{settings.PRODUCT_VERSION}-{args.fan_out}-{args.member_deadline_s}",
         "_internal": True,
     }
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ log = logging.getLogger("assay_serving")
 LATE_IN_A_ROW = 3
 AGAIN_S = 0.5  # between questions to a process that is not waited for
 SILENCE_S = REQUEST_TIMEOUT_S * 2 / 3  # after which nobody is waited for, though not one has answered
-LOAD_TIMEOUT_S = 60.0
+LOAD_TIMEOUT_S = 100.0  # a loaded machine takes half a minute to start a process
 
 Said = Mapping[int, np.ndarray]  # prediction_NK by the place of the member in its model
 Ask = Callable[[int, ModelRef, Batch], Awaitable[Said]]  # the process by its number
@@ -55,12 +55,13 @@ class Panel:
         return frozenset(self._out)
 
     async def load(self, ref: ModelRef, processes: Collection[int]) -> None:
-        """Return when the processes hold their members of a version; one that dies or hangs does so later.
+        """Return when the processes hold their members of a version; those that are dead or hang load theirs later.
 
         Raises:
             ArtifactFault: one refuses it, or none has it in time.
         """
-        asked = {number: asyncio.ensure_future(self._load(number, ref)) for number in processes}
+        there = [number for number in processes if number not in self._out] or processes
+        asked = {number: asyncio.ensure_future(self._load(number, ref)) for number in there}
         await asyncio.wait(asked.values(), timeout=LOAD_TIMEOUT_S)
         refused = [error for task in asked.values() if isinstance(error := _error(task), AssayError)]
         if refused:

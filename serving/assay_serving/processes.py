@@ -57,12 +57,14 @@ class MemberDeployment:
 def deployments(args: ServeArgs, options: Mapping[str, Any]) -> list[serve.Application]:
     """Return the member processes of an application, `Member-0` and so on; `options` are those of its replicas."""
     # The members of a request compute in turn or at once, together what one process would: so they share its CPUs.
-    num_cpus = args.threads / args.fan_out if args.fan_out else 0.0
-    resources = {"num_cpus": num_cpus if num_cpus <= 1 else math.ceil(num_cpus)}
+    num_cpus = args.threads / max(1, args.fan_out)
+    options = {**options, "ray_actor_options": {"num_cpus": num_cpus if num_cpus <= 1 else math.ceil(num_cpus)}}
+    if "autoscaling_config" in options:  # a replica of the server asks one question at a time, whatever waits there
+        options["autoscaling_config"] = {**options["autoscaling_config"], "target_ongoing_requests": 2}
     return [
-        MemberDeployment.options(  # type: ignore[attr-defined]
-            name=f"Member-{number}", **{**options, "ray_actor_options": resources}
-        ).bind(number, args.fan_out, args.threads)
+        MemberDeployment.options(name=f"Member-{number}", **options).bind(  # type: ignore[attr-defined]
+            number, args.fan_out, args.threads
+        )
         for number in range(args.fan_out)
     ]
 

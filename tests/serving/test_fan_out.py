@@ -21,9 +21,11 @@ from assay.model import Combination, Member, Model
 from assay.parts import Learned
 from assay.store import artifact
 from assay.vocabulary import Shelf
+from assay_serving import exchange, rows
 from assay_serving import panel as panels
 from assay_serving.desk import Desk
 from assay_serving.fan_out import FanOut
+from assay_serving.faults import RequestFault
 from assay_serving.members import Bench
 from assay_serving.panel import Gone, Panel
 from assay_serving.settings import ModelRef, Plan
@@ -274,6 +276,25 @@ def test_a_bench_forgets_what_no_plan_has_any_more_but_not_at_once(folder: Path,
         return [*sizes, len(bench._pieces)]
 
     assert asyncio.run(held()) == [1, 2, 1]
+
+
+def test_what_compares_predictions_is_given_those_of_all_members_or_none(service: Service, row: dict[str, Any]) -> None:
+    served = service.app.runner.run(service.app.desk.served(service.app.desk.routes.find("m")))
+    batch, _ = served.rows(
+        rows.to_table({name: rows.to_array(name, [value]) for name, value in row.items()}, served.asks)
+    )
+    assert service.app.runner.run(exchange.predicted(service.app.desk, served, batch)).shape == (1, 2)
+    service.processes.mode[1] = "dead"
+    with pytest.raises(RequestFault, match="2 of 3 members answer"):
+        service.app.runner.run(exchange.predicted(service.app.desk, served, batch))
+
+
+def test_a_dead_process_holds_no_switch_up(service: Service, folder: Path, row: dict[str, Any]) -> None:
+    service.processes.mode[1] = "dead"
+    service.ask(row)
+    service.processes.mode[1] = "hangs"
+    service.app.runner.run(service.app.desk.switch(Plan.alone("m", "2", str(folder))))
+    assert service.ask(row).headers["x-assay-version"] == "2"
 
 
 def test_mlflow_s_client_reads_a_degraded_answer(service: Service, row: dict[str, Any]) -> None:
