@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from pydantic_core import to_json
 
 from assay.batch import Batch
 from assay.errors import ArtifactFault
+from assay.forecasting.framing import Framed
 from assay_serving import bodies, degraded, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk
@@ -51,23 +53,44 @@ async def answered(
 async def _answered(
     request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
 ) -> tuple[Answered, Wish]:
+    found = await asked(request, desk, name, version, read)
+    served = found.served
+    vote = await voted(desk, served, found.batch)
+    degraded.mark(request, vote.turnout)
+    told = served.forecast(found.framed, vote.prediction_NK)
+    request_id = getattr(request.state, "request_id", "")
+    answer = Answered(served, found.table, vote.prediction_NK, told, request_id, vote.turnout)
+    for watch in desk.watching:
+        watch(answer)
+    return answer, found.wish
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Wish]):
+    """A request that was read: the version that answers it, its rows, and what else it wants."""
+
+    served: Served
+    table: pa.Table
+    wish: Wish
+    batch: Batch  # the rows to predict
+    framed: Framed | None  # what turns the numbers of a forecast back
+
+
+async def asked(request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]) -> Asked[Wish]:
+    """Read a request, and choose who answers it; see `answered`.
+
+    Raises:
+        RequestFault, DataFault, NotServed: it cannot be answered.
+    """
     body = await body_of(request, desk)
     key = request.headers.get(KEY_HEADER, "").encode() or body
-    served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
+    served = await loaded(desk, desk.routes.choose(desk.routes.first if name is None else name, version, key))
 
-    def rows() -> tuple[pa.Table, Wish, Any]:
+    def read_rows() -> Asked[Wish]:
         table, wish = read(body, served)
-        return table, wish, served.rows(table)
+        return Asked(served, table, wish, *served.rows(table))
 
-    table, wish, (batch, framed) = await off_loop(rows, len(body))
-    vote = await voted(desk, served, batch)
-    degraded.mark(request, vote.turnout)
-    told = served.forecast(framed, vote.prediction_NK)
-    request_id = getattr(request.state, "request_id", "")
-    found = Answered(served, table, vote.prediction_NK, told, request_id, vote.turnout)
-    for watch in desk.watching:
-        watch(found)
-    return found, wish
+    return await off_loop(read_rows, len(body))
 
 
 def _declared_bytes(request: Request) -> int:

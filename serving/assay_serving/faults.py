@@ -10,10 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from assay.errors import DataFault
 from assay_serving.routing import NotServed
 
+MAX_PATH_TOLD = 200  # characters of a path in an error text
 log = logging.getLogger("assay_serving")
 
 
@@ -59,8 +61,11 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        place = f"{request.method} {request.url.path}"
-        return error_response(error.status_code, f"{place}: {error.detail}", error.headers)
+        place = f"{request.method} {request.url.path[:MAX_PATH_TOLD]}"
+        if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return error_response(error.status_code, f"{place}: {error.detail}", error.headers)
+        allowed = ", ".join(_methods_of(app, request))
+        return error_response(error.status_code, f"{place}: {error.detail}, allowed: {allowed}", {"Allow": allowed})
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
@@ -68,3 +73,9 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         text = "internal error; the server's log has the details"
         return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, headers())
+
+
+def _methods_of(app: FastAPI, request: Request) -> list[str]:
+    """Return what a path can be asked with, by all of its routes: the framework tells of the first alone."""
+    fitting = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in getattr(route, "methods", None) or ()})

@@ -34,6 +34,7 @@ EXPECTED = {
     ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
 MAIN = {ColumnKind.NUMERIC: "number", ColumnKind.CATEGORY: "text"}  # the other kinds say themselves what they read
+NESTED = {ColumnKind.IMAGE, ColumnKind.SERIES}
 LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
 
 
@@ -116,7 +117,9 @@ def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool)
         return Fault(f"column '{column.name}'", f"is missing, {expected}", "send it; its values may be null")
     if isinstance(found, Fault):
         return replace(found, found=f"{found.found}, {expected}")
-    if not typed or column.kind not in MAIN or _kind_of(found.type) in {MAIN[column.kind], "other", *also_read(column)}:
+    if pa.types.is_nested(found.type) and column.kind not in NESTED:
+        return Fault(f"column '{column.name}'", f"found {found.type}, {expected}")
+    if column.kind not in MAIN or not typed or _kind_of(found.type) in {MAIN[column.kind], "other", *also_read(column)}:
         return found
     row = next((row for row, value in enumerate(found) if value.is_valid), None)
     if row is None:

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from assay.cli import house, models, runs, watching
+from assay.cli import explaining, house, models, runs, watching
 
 app = typer.Typer(
     help="From data to a served, watched model with one experiment file, on Ray.",
@@ -27,6 +27,7 @@ for verb in (
     runs.ensemble,
     models.predict,
     models.evaluate,
+    explaining.explain,
     models.list_models,
     models.promote,
     models.rollback,

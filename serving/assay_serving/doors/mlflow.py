@@ -15,7 +15,7 @@ from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response
 from assay_serving.faults import RequestFault
 from assay_serving.openapi import invocations as schemas
-from assay_serving.openapi.route import JSON, PREDICTING, TEXT, says
+from assay_serving.openapi.route import FLAG, JSON, PREDICTING, TEXT, record, says
 from assay_serving.served import Served
 
 MODEL_HEADER = "x-assay-model"  # the protocol has no name of a model: this says which, of several
@@ -45,12 +45,12 @@ def install(app: FastAPI, desk: Desk) -> None:
         content = invocations.answer(found.served.model, found.prediction_NK, found.told)
         return json_response(degraded.flagged(content, found.turnout), found.served)
 
-    said = says("Whether the server answers.", JSON({}))
+    said = says("Whether the server answers.", JSON(record(live=FLAG)))
 
     @app.get("/health", **said)
     @app.get("/ping", **said)
     async def ping() -> Response:
-        return Response("\n", media_type="application/json")  # as MLflow's own server does
+        return json_response({"live": True})  # MLflow's own server sends an empty line; its clients read the status
 
     @app.get("/version", **says("The version of assay.", {"text/plain": TEXT}))
     async def version() -> Response:

@@ -40,7 +40,7 @@ def _document(app: FastAPI, routes: Routes, loaded: list[Served]) -> Json:
         if said is None or not isinstance(route, APIRoute):
             continue
         for path, served in _paths(route.path, said, routes, loaded):
-            for method in sorted(route.methods or ()):
+            for method in sorted(set(route.methods or ()) - {"HEAD"}):
                 paths.setdefault(path, {})[method.lower()] = _operation(path, method, said, routes, served, guarded)
     security = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if guarded else {}
     return {
