@@ -21,11 +21,9 @@ from assay.model import Combination, Member, Model
 from assay.parts import Learned
 from assay.store import artifact
 from assay.vocabulary import Shelf
-from assay_serving import exchange, rows
 from assay_serving import panel as panels
 from assay_serving.desk import Desk
 from assay_serving.fan_out import FanOut
-from assay_serving.faults import RequestFault
 from assay_serving.members import Bench
 from assay_serving.panel import Gone, Panel
 from assay_serving.settings import ModelRef, Plan
@@ -278,15 +276,20 @@ def test_a_bench_forgets_what_no_plan_has_any_more_but_not_at_once(folder: Path,
     assert asyncio.run(held()) == [1, 2, 1]
 
 
-def test_what_compares_predictions_is_given_those_of_all_members_or_none(service: Service, row: dict[str, Any]) -> None:
-    served = service.app.runner.run(service.app.desk.served(service.app.desk.routes.find("m")))
-    batch, _ = served.rows(
-        rows.to_table({name: rows.to_array(name, [value]) for name, value in row.items()}, served.asks)
-    )
-    assert service.app.runner.run(exchange.predicted(service.app.desk, served, batch)).shape == (1, 2)
+def test_the_v1_door_says_it_too(service: Service, row: dict[str, Any]) -> None:
     service.processes.mode[1] = "dead"
-    with pytest.raises(RequestFault, match="2 of 3 members answer"):
-        service.app.runner.run(exchange.predicted(service.app.desk, served, batch))
+    for body in ({"instances": [row]}, {"inputs": {name: [value] for name, value in row.items()}}):
+        answer = service.app.post("/v1/models/m:predict", json=body)
+        assert (answer.json()["degraded"], answer.headers["x-assay-degraded"]) == (True, "true")
+
+
+def test_an_explanation_is_of_all_members_or_refused(service: Service, row: dict[str, Any], whole: Any) -> None:
+    apart, together = (one.post("/v1/models/m:explain", json={"instances": [row]}) for one in (service.app, whole))
+    assert apart.json() == together.json()
+    service.processes.mode[1] = "dead"
+    answer = service.app.post("/v1/models/m:explain", json={"instances": [row]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "2 of 3 members answer" in answer.json()["error"]
 
 
 def test_a_dead_process_holds_no_switch_up(service: Service, folder: Path, row: dict[str, Any]) -> None:
