@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -57,8 +58,11 @@ class Desk:
         self.routes = Routes()
         self.refused: dict[tuple[str, str], str] = {}  # versions that were to be loaded, and why they are not
         self.watching: list[Callable[[Answered], None]] = []  # told of every answer; must neither raise nor take long
+        self.calling: list[Callable[[Served, int, int], None]] = []  # told of each predict call: its requests, its rows
+        self.loads: Counter[tuple[str, str, str]] = Counter()  # name, version and `loaded` or `refused`
         self.room = WaitingRoom(settings.MAX_WAIT_S)
-        self._loaded = Versions(load, max_loaded)
+        self._load_version = load
+        self._loaded = Versions(self._load, max_loaded)
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
         self._executor = ThreadPoolExecutor(1, "predict", initializer=_pin, initargs=(threads,))
         self._batcher: Batcher[Served, Batch, Vote] = Batcher(
@@ -115,6 +119,25 @@ class Desk:
         """
         return await self._loaded.get(ref)
 
+    async def _load(self, ref: ModelRef) -> Served:
+        outcome = "refused"
+        try:
+            served = await self._load_version(ref)
+            outcome = "loaded"
+        finally:
+            self.loads[ref.name, ref.version, outcome] += 1
+        return served
+
+    @property
+    def num_loaded(self) -> int:
+        """Versions in memory."""
+        return len(self._loaded)
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for a predict call."""
+        return self._batcher.num_waiting
+
     def admit(self) -> None:
         """Return when there is room for one more request.
 
@@ -154,6 +177,8 @@ class Desk:
         vote = served.vote(joined(batches))
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
+        for watch in self.calling:
+            watch(served, len(batches), len(vote.prediction_NK))
         parts = np.split(vote.prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
         return [Vote(part_nK, vote.turnout) for part_nK in parts]
 

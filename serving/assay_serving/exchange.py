@@ -86,6 +86,8 @@ async def asked(request: Request, desk: Desk, name: str | None, version: str | N
     key = request.headers.get(KEY_HEADER, "").encode() or body
     served = await loaded(desk, desk.routes.choose(desk.routes.first if name is None else name, version, key))
 
+    request.state.model = f"{served.ref.name}/{served.ref.version}"  # for the log and the metrics
+
     def read_rows() -> Asked[Wish]:
         table, wish = read(body, served)
         return Asked(served, table, wish, *served.rows(table))

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from assay.errors import DataFault
+from assay_serving import request_ids
 from assay_serving.routing import NotServed
 
 MAX_PATH_TOLD = 200  # characters of a path in an error text
@@ -39,12 +40,18 @@ def error_response(status: int, error: str, headers: Mapping[str, str] | None = 
     return JSONResponse({"error": error}, status, headers)
 
 
+def id_of(request: Request) -> str:
+    """Return the id that the gate gave a request."""
+    return str(getattr(request.state, "request_id", ""))
+
+
 def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
     """Answer every exception of `app` in our form; `headers()` go with the answers to unforeseen ones."""
 
     @app.exception_handler(RequestFault)
-    async def on_request_fault(_: Request, fault: RequestFault) -> JSONResponse:
-        return error_response(fault.status, fault.error, fault.headers)
+    async def on_request_fault(request: Request, fault: RequestFault) -> JSONResponse:
+        ours = f" (request {id_of(request)})" if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+        return error_response(fault.status, fault.error + ours, fault.headers)
 
     @app.exception_handler(NotServed)
     async def on_unknown_model(_: Request, error: NotServed) -> JSONResponse:
@@ -70,9 +77,11 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         # The text of an unforeseen exception may hold rows, paths or secrets: it goes to the log, not to the client.
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        text = "internal error; the server's log has the details"
-        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, headers())
+        request_id = id_of(request)
+        log.error("%s %s failed, request %s", request.method, request.url.path, request_id, exc_info=error)
+        text = f"internal error; the server's log has the details (request {request_id})"
+        # This handler stands outside of the gate, which marks all other answers.
+        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, {**headers(), request_ids.HEADER: request_id})
 
 
 def _methods_of(app: FastAPI, request: Request) -> list[str]:

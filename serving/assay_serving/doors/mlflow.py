@@ -45,7 +45,7 @@ def install(app: FastAPI, desk: Desk) -> None:
         content = invocations.answer(found.served.model, found.prediction_NK, found.told)
         return json_response(degraded.flagged(content, found.turnout), found.served)
 
-    said = says("Whether the server answers.", JSON(record(live=FLAG)))
+    said = says("Whether the server answers.", JSON(record(live=FLAG)), scope="public")
 
     @app.get("/health", **said)
     @app.get("/ping", **said)

@@ -37,11 +37,11 @@ def _add_health(app: FastAPI, desk: Desk) -> None:
         extensions = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
         return json_response({"name": "assay", "version": settings.PRODUCT_VERSION, "extensions": extensions})
 
-    @app.get("/v2/health/live", **says("Whether the process runs.", JSON(schemas.LIVE)))
+    @app.get("/v2/health/live", **says("Whether the process runs.", JSON(schemas.LIVE), scope="public"))
     async def live() -> Response:
         return json_response({"live": True})
 
-    @app.get("/v2/health/ready", **says("Whether it answers predictions.", JSON(schemas.READY)))
+    @app.get("/v2/health/ready", **says("Whether it answers predictions.", JSON(schemas.READY), scope="public"))
     async def ready() -> Response:
         return json_response({"ready": True, "live": True})
 

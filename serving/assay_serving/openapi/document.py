@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from assay_serving import degraded, settings
+from assay_serving import degraded, request_ids, settings
 from assay_serving.desk import Desk
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.openapi.route import ALWAYS, JSON, TEXT, WHOLE, Content, Json, Says, Schema, phrase, record, said_of
@@ -24,16 +24,16 @@ UNDER_LOAD = (429, 503)
 
 async def document(app: FastAPI, desk: Desk) -> Json:
     """Return the document; it changes with the plan, and is made once for each."""
-    kept: tuple[Routes, Json] | None = getattr(app.state, "openapi", None)
-    if kept is None or kept[0] is not desk.routes:
+    kept: tuple[Routes, bool, Json] | None = getattr(app.state, "openapi", None)
+    guarded = bool(app.state.access.asks)
+    if kept is None or kept[0] is not desk.routes or kept[1] != guarded:
         routes = desk.routes
         loaded = [await desk.served(ref) for plan in routes for ref in plan.answering]
-        kept = app.state.openapi = (routes, _document(app, routes, loaded))
-    return kept[1]
+        kept = app.state.openapi = (routes, guarded, _document(app, routes, loaded, guarded))
+    return kept[2]
 
 
-def _document(app: FastAPI, routes: Routes, loaded: list[Served]) -> Json:
-    guarded = bool(getattr(app.state, "guarded", False))
+def _document(app: FastAPI, routes: Routes, loaded: list[Served], guarded: bool) -> Json:
     paths: dict[str, Json] = {}
     for route in app.routes:
         said = said_of(route)
@@ -94,7 +94,7 @@ def _operation(path: str, method: str, said: Says, routes: Routes, served: Serve
     }
     if said.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(said.body, served)}
-    if guarded:
+    if guarded and said.scope != "public":
         operation["security"] = [{"token": [said.scope]}]
     return operation
 
@@ -126,7 +126,10 @@ def _resolved(schema: Schema, served: Served | None) -> Json:
 
 
 def _headers(status: int) -> Json:
-    found: dict[str, Any] = {VERSION_HEADER: {"schema": TEXT, "required": True, "description": "who answered"}}
+    found: dict[str, Any] = {
+        VERSION_HEADER: {"schema": TEXT, "required": True, "description": "who answered"},
+        request_ids.HEADER: {"schema": TEXT, "required": True, "description": "the request's id, as it is in the log"},
+    }
     if status in UNDER_LOAD:
         found["Retry-After"] = {"schema": WHOLE, "description": "seconds to wait"}
     return found

@@ -21,7 +21,7 @@ from assay_serving.served import Served
 Json = dict[str, Any]
 Schema = Mapping[str, Any] | Callable[[Served], Mapping[str, Any]]
 Content = Mapping[str, Schema]  # by media type
-Scope = Literal["predict", "read", "admin"]
+Scope = Literal["predict", "read", "admin", "public"]
 
 TEXT, NUMBER, WHOLE, FLAG = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))
 ANYTHING: Json = {}
@@ -64,7 +64,8 @@ def says(
 
     `answer` and `body` are schemas by media type, `JSON(schema)` for the usual one; an `answer` None is never given.
     `headers` are those that a client may send. `errors` are statuses beyond `ALWAYS`, beyond 404 of a path with
-    parameters and `WITH_BODY` of a body; give `PREDICTING` where a model is asked. `scope` is what a token must allow.
+    parameters and `WITH_BODY` of a body; give `PREDICTING` where a model is asked. `scope` is what a token must allow;
+    `public` routes ask for none, and say nothing but that the server is alive.
     """
     implied = WITH_BODY if body is not None else frozenset[int]()
     said = Says(summary, answer, body, headers or {}, frozenset(map(int, errors)) | implied, scope)

@@ -52,10 +52,10 @@ def explanations(served: Served) -> Json:
 
 def _forms(served: Served, beside: Json, limits: Json) -> Json:
     columns = rows.columns_of(served)
-    some: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
+    sent: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
     return {
         "description": "Columns may stand in any order, and `inputs` may be an object of lists, one for each column.",
-        "oneOf": [
-            {**record(beside, **{form: some}), "additionalProperties": False} for form in ("instances", "inputs")
+        "anyOf": [
+            {**record(beside, **{form: sent}), "additionalProperties": False} for form in ("instances", "inputs")
         ],
     }

@@ -25,6 +25,7 @@ from assay.model import Member, Model, Recipe
 from assay.spec import ForecastSpec
 from assay.store import artifact
 from assay.vocabulary import Shelf, Task
+from assay_serving.access import Access
 from assay_serving.desk import Desk
 from assay_serving.settings import Plan
 from assay_serving.web import create_app
@@ -83,11 +84,11 @@ def kinds(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @contextmanager
-def _served(folder: Path, token_digest: str | None = None) -> Iterator[str]:
+def _served(folder: Path, access: Access | None = None) -> Iterator[str]:
     desk = Desk()
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(desk, token_digest), log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(create_app(desk, access), log_level="error"))
 
         async def run() -> None:
             await desk.switch(Plan.alone("m", "1", str(folder)))
