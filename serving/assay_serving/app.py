@@ -71,7 +71,6 @@ class ModelDeployment:
         self._desk = Desk(threads, load=processes.fan_out(members, deadline_s).load if members else load_here)
         self._mirror = Mirror(self._desk, _ask_shadow)
         self._desk.watching.append(self._mirror.watch)
-
         self._hub = hub
         self._reporter: Reporter | None = None
 
@@ -149,7 +148,8 @@ def build(args: ServeArgs) -> serve.Application:
     """
     arguments = (token_digest(), args.threads, args.allow_hosts)
     several = args.num_replicas > 1 or args.max_replicas is not None
-    hub = MetricsDeployment.bind() if several else None  # type: ignore[attr-defined]
+    counting = MetricsDeployment.options(version=f"assay-{settings.PRODUCT_VERSION}", _internal=True)  # type: ignore[attr-defined]
+    hub = counting.bind() if several else None
     fanned = (args.fan_out, args.member_deadline_s)
     options = {
         **_size(args),
