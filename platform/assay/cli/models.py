@@ -182,5 +182,7 @@ def serve(
         ready = {"url": server.url, "model": first.name, "version": first.champion.version, "serving": named}
         _say(ready, f"serving {'; '.join(named)} at {server.url}; Ctrl-C stops it", as_json)
         asked = found.tokens if guarded else None
+        if guarded:
+            typer.echo(f"may ask: {admission}", err=True)
         server.follow(found.releases, lambda text: typer.echo(text, err=True), production.LOOK_S, asked)
     typer.echo("stopped", err=True)
