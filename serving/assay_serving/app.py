@@ -21,6 +21,7 @@ from assay_serving import access_log, settings, shadow
 from assay_serving.access import Access, digest_of, refuse_open_door, token_digest
 from assay_serving.desk import Desk
 from assay_serving.hosts import HostNames
+from assay_serving.logbook import Logbook
 from assay_serving.metrics import ByReplica
 from assay_serving.metrics_hub import Hub, Reporter
 from assay_serving.settings import ModelRef, Plan, ServeArgs
@@ -64,13 +65,13 @@ class ModelDeployment:
         self._names = HostNames(self._host, allow_hosts)
         self._desk = Desk(threads)
         self._mirror = Mirror(self._desk, _ask_shadow)
-        self._desk.watching.append(self._mirror.watch)
-
+        self._logbook = Logbook(self._desk)
+        self._desk.watching += [self._mirror.watch, self._logbook.watch]
         self._hub = hub
         self._reporter: Reporter | None = None
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        app = create_app(self._desk, self._access, self._mirror, self._names)
+        app = create_app(self._desk, self._access, self._mirror, self._names, self._logbook)
         if self._hub is not None:
             replica = serve.get_replica_context().replica_id.unique_id
             self._reporter = Reporter(app.state.metrics, replica, self._hub)
@@ -86,10 +87,15 @@ class ModelDeployment:
         if self._reporter is not None:
             self._reporter.start()
         await self._desk.switch(plan)
+        self._logbook.follow(plan.prediction_log)
 
     async def check_health(self) -> None:
         """Raise when only a new process can help; then Serve starts one."""
         self._desk.check()
+
+    def __del__(self) -> None:
+        """Write what the log holds; Serve calls this once all is answered, before it ends the process."""
+        self._logbook.close()
 
 
 @serve.deployment(name="Metrics", ray_actor_options={"num_cpus": 0}, max_ongoing_requests=256)
@@ -143,7 +149,8 @@ def build(args: ServeArgs) -> serve.Application:
     """
     arguments = (token_digest(), args.threads, args.allow_hosts)
     several = args.num_replicas > 1 or args.max_replicas is not None
-    hub = (MetricsDeployment.bind(),) if several else ()  # type: ignore[attr-defined]
+    counting = MetricsDeployment.options(version=f"assay-{settings.PRODUCT_VERSION}", _internal=True)  # type: ignore[attr-defined]
+    hub = (counting.bind(),) if several else ()
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]
         **_size(args),
         ray_actor_options={"num_cpus": args.threads},

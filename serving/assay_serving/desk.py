@@ -32,6 +32,12 @@ class Answered:
     prediction_NK: np.ndarray
     told: pa.Table | None = None  # the columns of a forecast
     request_id: str = ""
+    batch: Batch | None = None  # the same rows as the model read them
+
+    @property
+    def num_answers(self) -> int:
+        """Rows of the answer; a forecast has others than its request."""
+        return len(self.prediction_NK) if self.told is None else self.told.num_rows
 
 
 class Desk:

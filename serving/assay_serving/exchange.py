@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from fastapi import Request, Response
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 
 from assay.batch import Batch
 from assay.errors import ArtifactFault
@@ -19,7 +20,7 @@ from assay.forecasting.framing import Framed
 from assay_serving import bodies, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk
-from assay_serving.faults import RequestFault
+from assay_serving.faults import RequestFault, bad_request
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
 from assay_serving.settings import ModelRef
@@ -55,7 +56,7 @@ async def _answered(
     served = found.served
     prediction_NK = await predicted(desk, served, found.batch)
     told = served.forecast(found.framed, prediction_NK)
-    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""), found.batch)
     for watch in desk.watching:
         watch(answer)
     return answer, found.wish
@@ -119,7 +120,11 @@ async def body_of(request: Request, desk: Desk) -> bytes:
     except Overloaded:
         raise overloaded() from None
     headers = request.headers
-    return await bodies.read(request.stream(), headers.get("content-encoding", ""), headers.get("content-length", ""))
+    encoding, length = headers.get("content-encoding", ""), headers.get("content-length", "")
+    try:
+        return await bodies.read(request.stream(), encoding, length)
+    except ClientDisconnect:
+        raise bad_request("the client left before the body ended") from None
 
 
 async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:

@@ -122,6 +122,8 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
         found = [_statistics(await loaded(desk, ref)) for ref in refs]
         if version is None and plan.shadow and app.state.mirror:
             found[0]["shadow"] = app.state.mirror.told(plan.ref(plan.shadow))
+        if version is None and app.state.logbook:
+            found[0]["log"] = app.state.logbook.told()
         return json_response({"model_stats": found})
 
     @app.get("/v2/models/stats", **says("What was asked of all models.", JSON(schemas.STATISTICS)))
