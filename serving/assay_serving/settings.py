@@ -120,6 +120,10 @@ class ServeArgs(Plan):
     num_replicas: int = Field(1, ge=1, le=1_000, description="processes that hold the models; the fewest if it scales")
     max_replicas: int | None = Field(None, ge=1, le=1_000, description="most processes when many requests wait")
     threads: int = Field(1, ge=1, le=256, description="CPUs and compute threads of each replica")
+    fan_out: int = Field(0, ge=0, le=256, description="processes that the members of each model are divided among")
+    member_deadline_s: float = Field(
+        1.0, ge=0.01, le=REQUEST_TIMEOUT_S / 3, description="after which an answer does without a late member"
+    )
     allow_hosts: list[str] = Field([], description="names of this server in URLs, beside its address and localhost")
 
     @property

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 
 from assay_serving import access_log, faults, settings
 from assay_serving.access import Access
+from assay_serving.degraded import Marks
 from assay_serving.desk import Desk
 from assay_serving.doors import feedback, metrics, mlflow, open_inference, openapi, page, v1
 from assay_serving.gate import VERSION_HEADER, Gate, Traffic
@@ -37,6 +38,7 @@ def create_app(
     app.add_middleware(
         Gate, ways=Ways(app.router.routes), access=access, hosts=hosts, version=lambda: desk.version, traffic=traffic
     )
+    app.add_middleware(Marks)
     app.state.mirror = mirror
     app.state.logbook = logbook
     app.state.access = access

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import pytest
 from pydantic_open_inference import (
@@ -27,9 +27,14 @@ class People(InputsBaseModel):
     note: list[str]
 
 
+class Probabilities(NamedTuple):
+    over: float
+    under: float
+
+
 class Verdict(OutputsBaseModel):
     prediction: list[str]
-    probability: list[tuple[float, float]]
+    probability: list[Probabilities]
 
 
 class Person(InputsBaseModel):

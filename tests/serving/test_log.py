@@ -12,8 +12,11 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from assay.errors import DataFault
+from assay.engines import serving
+from assay.engines.keeping import Keeping
+from assay.errors import DataFault, SpecFault
 from assay.store import files, prediction_log
+from assay.store.releases import Release
 from assay.store.runs import Storage
 from assay_serving import logbook as module
 from assay_serving.logbook import Logbook, share_place
@@ -181,3 +184,12 @@ def test_the_plan_of_a_server_says_what_is_kept(folders: dict[str, Path], tmp_pa
     log = LogPlan(storage=str(tmp_path), share=0.5)
     models = Plan.alone("m", "1", str(folders["mixed"])).models
     assert ServeArgs(models=models, prediction_log=log).plan.prediction_log == log
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_that_is_none_is_refused_before_anything_starts(
+    folders: dict[str, Path], tmp_path: Path, share: float
+) -> None:
+    release = Release.alone("demo", "1", folders["mixed"])
+    with pytest.raises(SpecFault, match=r"prediction_log\.share"):
+        serving.start(release, keeping=Keeping(tmp_path, share))

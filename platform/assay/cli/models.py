@@ -149,6 +149,8 @@ def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
+    fan_out: Annotated[int, typer.Option(min=0, help="Processes to divide the members of each model among.")] = 0,
+    member_deadline: Annotated[float, typer.Option(min=0.01, max=10, help="Seconds to wait for a late member.")] = 1.0,
     log: Annotated[str, typer.Option(help="Share of the requests to keep for `assay drift`: 100%.")] = "0%",
     tokens: Annotated[bool, typer.Option("--tokens", help="Ask for a token on loopback too.")] = False,
     allow_host: Annotated[list[str] | None, typer.Option(help="Another name of this server in URLs.")] = None,
@@ -167,7 +169,7 @@ def serve(
 
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
-    scale = serving.Scale(replicas, max_replicas, threads)
+    scale = serving.Scale(replicas, max_replicas, threads, fan_out, member_deadline)
     guarded = tokens or is_guarded(host)
     admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
     keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))

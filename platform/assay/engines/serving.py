@@ -39,11 +39,17 @@ PROXY_TIMEOUT_S = 35.0
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a server is: replicas, more of them up to `max_replicas` while requests wait, and the CPUs of each."""
+    """How large a server is: replicas, more of them up to `max_replicas` while requests wait, and the CPUs of each.
+
+    With `fan_out` the members of each model are divided among so many processes beside each replica; an answer does
+    without those that are later than `member_deadline_s`.
+    """
 
     num_replicas: int = 1
     max_replicas: int | None = None
     threads: int = 1
+    fan_out: int = 0
+    member_deadline_s: float = 1.0
 
 
 @dataclass
