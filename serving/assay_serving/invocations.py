@@ -19,6 +19,7 @@ Source: https://mlflow.org/docs/latest/genai/serving/ and mlflow.pyfunc.scoring_
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,8 @@ def to_table(content: Mapping[str, Any], profile: Profile, forms: Sequence[str])
     """Return the rows of a request in one of some forms; see `from_json_body`."""
     form, value = _only_form(content, forms)
     columns = FORMS[form](form, value, profile)
-    rows.check_count(_num_rows(form, columns))
+    if columns:
+        rows.check_count(_num_rows(form, columns))
     known = {column.name: column for column in profile.used}
     arrays = {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
     return rows.to_table(arrays, profile)
@@ -93,11 +95,13 @@ def _split(form: str, value: Any, _: Profile) -> Columns:
     return dict(zip(names, zip(*data, strict=True), strict=True)) if data else dict.fromkeys(names, ())
 
 
-def _records(form: str, value: Any, _: Profile) -> Columns:
+def _records(form: str, value: Any, profile: Profile) -> Columns:
     if not _all(value, dict):
         raise bad_request(f"{form}: expected a list of objects, one per row, with the columns' names as keys")
-    sent = dict.fromkeys(name for record in value for name in record)
-    return {name: [record.get(name) for record in value] for name in sent}
+    rows.check_count(len(value))
+    sent = {name for record in value for name in record}
+    # Of others not one column is made: each row may name one of its own, and rows times names fill any memory.
+    return {one.name: [record.get(one.name) for record in value] for one in profile.used if one.name in sent}
 
 
 def _rows(form: str, value: Any, profile: Profile) -> Columns:
@@ -165,7 +169,7 @@ def from_csv_body(body: bytes, profile: Profile) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise bad_request(f"the body is not CSV with a header line ({error})") from None
     names = table.column_names
-    twice = {name for name in names if names.count(name) > 1}
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise bad_request(f"the CSV has more than one column '{min(twice)}'")
     rows.check_count(table.num_rows)

@@ -14,6 +14,7 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from math import prod
@@ -21,7 +22,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from assay.errors import Fault, did_you_mean
 from assay.forecasting.framing import Framing
@@ -55,13 +56,18 @@ CELL_AXES = {
 }  # of kinds whose cells may be arrays: how many axes one has
 NUMBERS = {"whole", "floating"}
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
+MAX_AXES, MAX_SIZE = 8, 2**40  # of a shape: the product of a million numbers takes hours
+Size = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 Json = dict[str, Any]
 # KServe's client sends null where it has none.
 Parameters = Annotated[dict[str, Any], BeforeValidator(lambda found: {} if found is None else found)]
 
 
 class Part(BaseModel):
-    """A part of a request, whose types are held to; keys that the protocol may add later are ignored."""
+    """A part of a request, whose types are held to; keys that the protocol may add later are ignored.
+
+    Lists end at their first fault: those of a million elements would take gigabytes.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -70,7 +76,7 @@ class Tensor(Part):
     """A named array; `data` in row-major order, flat or nested as `shape` says."""
 
     name: str
-    shape: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    shape: Annotated[list[Size], Field(min_length=1, max_length=MAX_AXES, fail_fast=True)]
     datatype: Datatype
     data: list[Any] | None = None  # None when it stands behind the JSON
     parameters: Parameters = Field(default_factory=dict)
@@ -87,8 +93,8 @@ class InferRequest(Part):
     """The body of an inference request."""
 
     id: str | None = None
-    inputs: Annotated[list[Tensor], Field(min_length=1)]
-    outputs: list[Wish] | None = None
+    inputs: Annotated[list[Tensor], Field(min_length=1, fail_fast=True)]
+    outputs: Annotated[list[Wish], Field(fail_fast=True)] | None = None
     parameters: Parameters = Field(default_factory=dict)
 
 
@@ -148,7 +154,7 @@ def to_table(request: InferRequest, profile: Profile) -> pa.Table:
         DataFault: columns are missing or of another type than in training, all of them.
     """
     names = [tensor.name for tensor in request.inputs]
-    twice = {name for name in names if names.count(name) > 1}
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise bad_request(f"inputs: the name '{min(twice)}' stands for more than one tensor")
     flat = [_flat(tensor) for tensor in request.inputs]

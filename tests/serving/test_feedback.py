@@ -110,7 +110,9 @@ def test_numbers_are_taken_for_a_number(numbers: Taken) -> None:
         ([{"row": 1, "label": "over"}], r"feedback\.0\.request_id: Field required"),
         ({"model": "m"}, "feedback: Field required"),
         (3, "object"),
-        ([{}] * 100, r"and 192 more"),
+        ({"request_id": "a", "labels": ["ovr"] * 100}, r"and 92 more"),
+        ([{}] * 100, r"feedback\.0\.request_id: Field required"),
+        ([{str(key): key for key in range(1_000)}], "found 1,000 keys, expected request_id, row, label"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(taken: Taken, content: Any, found: str) -> None:

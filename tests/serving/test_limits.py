@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import resource
 import threading
 import zlib
 from collections.abc import Sequence
@@ -54,6 +55,28 @@ def test_bodies_that_cannot_be_inflated_are_refused(mixed: Any, encoding: str, s
     answer = mixed.post("/invocations", content=b"{}", headers={**JSON, "content-encoding": encoding})
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+def _names_of_their_own() -> bytes:
+    return b'{"dataframe_records": [%s]}' % b",".join(b'{"%x": 1}' % number for number in range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "found"),
+    [
+        ("/invocations", _names_of_their_own(), "column 'x0': is missing"),
+        ("/invocations", b'{"dataframe_records": [%s]}' % b",".join([b"{}"] * 100_001), "at most 100,000"),
+        ("/v2/models/m/infer", b'{"inputs": [%s]}' % b",".join([b"1"] * 1_000_000), "inputs.0"),
+        ("/v2/models/m/infer", b'{"inputs": [{"name": "x", "shape": [%s], "datatype": "BOOL"}]}'
+         % b",".join([b"9"] * 100_000), "shape: List should have at most 8"),
+    ],
+)  # fmt: skip
+def test_a_request_takes_no_more_memory_than_its_body_is_worth(number: Any, path: str, body: bytes, found: str) -> None:
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = number.post(path, content=body, headers=JSON)
+    assert answer.status_code in (400, 413)
+    assert found in answer.json()["error"]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 200_000
 
 
 def test_too_many_rows_are_413_naming_the_batch_verb(number: Any) -> None:
