@@ -1,0 +1,150 @@
+"""How fast one model is served: by us, by `mlflow models serve`, and by a plain handler of FastAPI behind uvicorn.
+
+    python benchmarks/serving.py             # prints a table and exits with 1 when a bound is missed
+
+One LightGBM model, learned by assay from the table of adults. All servers run at once and get the same bytes, rows of
+named columns as JSON; they take turns, and the median over rounds of the ratios counts. The peers' model is the same
+trees behind an encoding written by hand: nothing of ours runs there, and before anything is measured all must say the
+same of the same rows. Each server is one process that predicts with one thread.
+Bounds: a single row's p50 within 1.5 x plain FastAPI's; requests a second of 8 and 32 clients above MLflow's and not
+below plain FastAPI's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import pyarrow.parquet as pq
+
+HERE = Path(__file__).resolve().parent
+ADULT = HERE.parent / "examples/data/adult"
+CLIENTS, BATCH_ROWS, NUM_SINGLE = (1, 8, 32), 1_000, 64
+PLAIN, MLFLOW = "plain FastAPI", "MLflow"
+OURS = ("ours", "ours, --haproxy")
+LATENCY_BOUND = 1.5
+Measured = dict[tuple[str, str], list[dict[str, float]]]  # by server and load, a round each
+
+
+def bodies(rows: list[dict[str, object]], size: int) -> list[str]:
+    """Return requests of `size` rows each."""
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [json.dumps({"dataframe_records": part}) for part in parts]
+
+
+def loaded(url: str, file: Path, num_clients: int, seconds: float) -> dict[str, float]:
+    """Return what the load generator measured, in a process of its own."""
+    command = [sys.executable, str(HERE / "measuring/load.py"), url, str(file), str(num_clients), str(seconds)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SystemExit(ended.stderr)
+    found: dict[str, float] = json.loads(ended.stdout)
+    return found
+
+
+def same(one: list[dict[str, object]], other: list[dict[str, object]]) -> bool:
+    """Whether two servers say the same of the same rows; probabilities to six digits."""
+    return len(one) == len(other) and all(
+        a["prediction"] == b["prediction"]
+        and all(math.isclose(a[key], b[key], abs_tol=1e-6) for key in a if key != "prediction")  # type: ignore[arg-type]
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def measure(num_rounds: int, seconds: float, modes: tuple[str, ...]) -> Measured:
+    """Start all servers, and let them take turns."""
+    from measuring import servers
+    from measuring.plain_model import FOLDER_VARIABLE
+
+    model = servers.fitted(pq.read_table(ADULT / "train.parquet"), "income", ">50K")
+    rows = pq.read_table(ADULT / "test.parquet").drop_columns(["income"]).to_pylist()
+    loads = {f"{clients} clients": (clients, bodies(rows[:NUM_SINGLE], 1)) for clients in CLIENTS}
+    loads[f"{BATCH_ROWS:,} rows"] = (1, bodies(rows[: 4 * BATCH_ROWS], BATCH_ROWS))
+    found: Measured = defaultdict(list)
+    with tempfile.TemporaryDirectory() as home, ExitStack() as running:
+        ours = servers.write_ours(model, Path(home) / "ours")
+        plain = servers.write_plain(model, Path(home) / "plain")
+        ports = {name: servers.free_port() for name in (PLAIN, MLFLOW, *modes)}
+        urls = {name: f"http://127.0.0.1:{port}/invocations" for name, port in ports.items()}
+        commands = {
+            PLAIN: servers.plain(ports[PLAIN]),
+            MLFLOW: servers.mlflow(servers.write_mlflow(plain, Path(home) / "mlflow"), ports[MLFLOW]),
+            **{mode: servers.ours(ours, ports[mode], *(["--haproxy"] if "haproxy" in mode else [])) for mode in modes},
+        }
+        files = {name: Path(home) / f"{place}.json" for place, name in enumerate(loads)}
+        for name, (_, content) in loads.items():
+            files[name].write_text(json.dumps(content))
+        check = loads[f"{BATCH_ROWS:,} rows"][1][0]
+        for name, command in commands.items():
+            running.enter_context(servers.started(command, urls[name], check, {FOLDER_VARIABLE: str(plain)}))
+        said = {name: servers.answer_of(url, check) for name, url in urls.items()}
+        for name in said:
+            if not same(said[name], said[PLAIN]):
+                raise SystemExit(f"{name} does not predict what {PLAIN} predicts")
+        names = list(commands)
+        for round_ in range(num_rounds):
+            for load, (num_clients, _) in loads.items():
+                for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
+                    found[name, load].append(loaded(urls[name], files[load], num_clients, seconds))
+    return found
+
+
+def ratio(found: Measured, load: str, what: str, one: str, other: str) -> float:
+    """Return the median of the rounds' ratios: what slows the machine in a round slows both."""
+    pairs = zip(found[one, load], found[other, load], strict=True)
+    return median(first[what] / second[what] for first, second in pairs)
+
+
+def table(found: Measured) -> None:
+    """Print what was measured: medians over the rounds, and the ratios to the plain server."""
+    print(f"{'load':<12} {'server':<18} {'p50 ms':>8} {'p99 ms':>8} {'req/s':>8} {'p50 x':>7} {'req/s x':>8}  failed")
+    for name, load in sorted(found, key=lambda key: (list(dict.fromkeys(k[1] for k in found)).index(key[1]))):
+        rounds = found[name, load]
+        p50, p99, per_s = (median(one[what] for one in rounds) for what in ("p50_ms", "p99_ms", "per_s"))
+        times = [ratio(found, load, what, name, PLAIN) for what in ("p50_ms", "per_s")]
+        failed = sum(one["num_failed"] for one in rounds)
+        print(f"{load:<12} {name:<18} {p50:8.2f} {p99:8.2f} {per_s:8.0f} {times[0]:7.2f} {times[1]:8.2f}  {failed:.0f}")
+
+
+def verdicts(found: Measured, mode: str) -> list[tuple[str, float, str, bool]]:
+    """Return what is bounded of a way to serve: its name, the ratio, the bound, and whether it holds."""
+    wall = ratio(found, "1 clients", "p50_ms", mode, PLAIN)
+    told = [("one row, p50 / plain FastAPI's", wall, f"<= {LATENCY_BOUND}", wall <= LATENCY_BOUND)]
+    for load in ("8 clients", "32 clients"):
+        against = ratio(found, load, "per_s", mode, MLFLOW)
+        told.append((f"{load}, req/s / MLflow's", against, "> 1", against > 1))
+        against = ratio(found, load, "per_s", mode, PLAIN)
+        told.append((f"{load}, req/s / plain FastAPI's", against, ">= 1", against >= 1))
+    return told
+
+
+def main() -> int:
+    """Measure, print, and say whether the bounds hold."""
+    asking = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asking.add_argument("--rounds", type=int, default=5, help="turns of each server (default 5)")
+    asking.add_argument("--seconds", type=float, default=2.0, help="seconds of each load (default 2)")
+    asking.add_argument("--only", choices=OURS, help="one way of ours to serve; both when left out")
+    asked = asking.parse_args()
+    sys.path.insert(0, str(HERE))
+    modes = (asked.only,) if asked.only else OURS
+    found = measure(asked.rounds, asked.seconds, modes)
+    table(found)
+    held = True
+    for mode in modes:
+        print(f"\n{mode}")
+        for what, number, bound, holds in verdicts(found, mode):
+            held = held and holds
+            print(f"{what:<44} {number:7.2f}  {bound:<6} {'ok' if holds else 'MISSED'}")
+    return int(not held)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
