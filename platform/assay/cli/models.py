@@ -139,6 +139,9 @@ def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
+    haproxy: Annotated[
+        bool | None, typer.Option(help="Put HAProxy in front; by default where there is one, or as the cluster has it.")
+    ] = None,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
@@ -152,7 +155,7 @@ def serve(
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads)
-    server = serving.start(found.releases(), host, port, scale=scale, address=address)
+    server = serving.start(found.releases(), host, port, scale=scale, address=address, with_haproxy=haproxy)
     with server:
         named = [serving.described(release) for release in server.releases]
         first = server.releases[0]
