@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 ADULT = HERE.parent / "examples/data/adult"
 CLIENTS, BATCH_ROWS, NUM_SINGLE = (1, 8, 32), 1_000, 64
-PLAIN, MLFLOW = "plain FastAPI", "MLflow"
+PLAIN, BY_HAND, MLFLOW = "FastAPI, same model", "FastAPI, by hand", "MLflow, by hand"
 OURS = {"ours, --haproxy": "--haproxy", "ours, --no-haproxy": "--no-haproxy"}
 LATENCY_BOUND = 1.5
 Measured = dict[tuple[str, str], list[dict[str, float]]]  # by server and load, a round each
@@ -61,8 +61,7 @@ def same(one: list[dict[str, object]], other: list[dict[str, object]]) -> bool:
 
 def measure(num_rounds: int, seconds: float, modes: tuple[str, ...]) -> Measured:
     """Start all servers, and let them take turns."""
-    from measuring import servers
-    from measuring.plain_model import FOLDER_VARIABLE
+    from measuring import bare_handler, plain_model, servers
 
     model = servers.fitted(pq.read_table(ADULT / "train.parquet"), "income", ">50K")
     rows = pq.read_table(ADULT / "test.parquet").drop_columns(["income"]).to_pylist()
@@ -72,19 +71,21 @@ def measure(num_rounds: int, seconds: float, modes: tuple[str, ...]) -> Measured
     with tempfile.TemporaryDirectory() as home, ExitStack() as running:
         ours = servers.write_ours(model, Path(home) / "ours")
         plain = servers.write_plain(model, Path(home) / "plain")
-        ports = {name: servers.free_port() for name in (PLAIN, MLFLOW, *modes)}
+        ports = {name: servers.free_port() for name in (PLAIN, BY_HAND, MLFLOW, *modes)}
         urls = {name: f"http://127.0.0.1:{port}/invocations" for name, port in ports.items()}
         commands = {
-            PLAIN: servers.plain(ports[PLAIN]),
+            PLAIN: servers.fastapi("measuring.bare_handler:app", ports[PLAIN]),
+            BY_HAND: servers.fastapi("measuring.plain_model:app", ports[BY_HAND]),
             MLFLOW: servers.mlflow(servers.write_mlflow(plain, Path(home) / "mlflow"), ports[MLFLOW]),
             **{mode: servers.ours(ours, ports[mode], OURS[mode]) for mode in modes},
         }
         files = {name: Path(home) / f"{place}.json" for place, name in enumerate(loads)}
         for name, (_, content) in loads.items():
             files[name].write_text(json.dumps(content))
+        folders = {plain_model.FOLDER_VARIABLE: str(plain), bare_handler.FOLDER_VARIABLE: str(ours)}
         check = loads[f"{BATCH_ROWS:,} rows"][1][0]
         for name, command in commands.items():
-            running.enter_context(servers.started(command, urls[name], check, {FOLDER_VARIABLE: str(plain)}))
+            running.enter_context(servers.started(command, urls[name], check, folders))
         said = {name: servers.answer_of(url, check) for name, url in urls.items()}
         for name in said:
             if not same(said[name], said[PLAIN]):
@@ -105,13 +106,13 @@ def ratio(found: Measured, load: str, what: str, one: str, other: str) -> float:
 
 def table(found: Measured) -> None:
     """Print what was measured: medians over the rounds, and the ratios to the plain server."""
-    print(f"{'load':<12} {'server':<18} {'p50 ms':>8} {'p99 ms':>8} {'req/s':>8} {'p50 x':>7} {'req/s x':>8}  failed")
-    for name, load in sorted(found, key=lambda key: (list(dict.fromkeys(k[1] for k in found)).index(key[1]))):
+    print(f"{'load':<12} {'server':<20} {'p50 ms':>8} {'p99 ms':>8} {'req/s':>8} {'p50 x':>7} {'req/s x':>8}  failed")
+    for name, load in sorted(found, key=lambda key: list(dict.fromkeys(k[1] for k in found)).index(key[1])):
         rounds = found[name, load]
         p50, p99, per_s = (median(one[what] for one in rounds) for what in ("p50_ms", "p99_ms", "per_s"))
         times = [ratio(found, load, what, name, PLAIN) for what in ("p50_ms", "per_s")]
         failed = sum(one["num_failed"] for one in rounds)
-        print(f"{load:<12} {name:<18} {p50:8.2f} {p99:8.2f} {per_s:8.0f} {times[0]:7.2f} {times[1]:8.2f}  {failed:.0f}")
+        print(f"{load:<12} {name:<20} {p50:8.2f} {p99:8.2f} {per_s:8.0f} {times[0]:7.2f} {times[1]:8.2f}  {failed:.0f}")
 
 
 def verdicts(found: Measured, mode: str) -> list[tuple[str, float, str, bool]]:
@@ -130,7 +131,7 @@ def main() -> int:
     """Measure, print, and say whether the bounds hold."""
     asking = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asking.add_argument("--rounds", type=int, default=5, help="turns of each server (default 5)")
-    asking.add_argument("--seconds", type=float, default=2.0, help="seconds of each load (default 2)")
+    asking.add_argument("--seconds", type=float, default=1.5, help="seconds of each load (default 1.5)")
     asking.add_argument("--only", choices=list(OURS), help="one way of ours to serve; both when left out")
     asked = asking.parse_args()
     sys.path.insert(0, str(HERE))

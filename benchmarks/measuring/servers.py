@@ -74,10 +74,10 @@ def mlflow(folder: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), *options]
 
 
-def plain(port: int) -> list[str]:
-    """Return the command that serves the plain model behind FastAPI."""
+def fastapi(application: str, port: int) -> list[str]:
+    """Return the command that serves an application of FastAPI."""
     options = ["--factory", "--port", str(port), "--no-access-log", "--log-level", "warning"]
-    return [sys.executable, "-m", "uvicorn", "measuring.plain_model:app", *options]
+    return [sys.executable, "-m", "uvicorn", application, *options]
 
 
 def free_port() -> int:
@@ -108,7 +108,12 @@ def started(command: Sequence[str], url: str, body: str, environment: Mapping[st
     known = {name: os.pathsep.join([place, os.environ.get(name, "")]) for name, place in before.items()}
     with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory() as cwd:
         process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **known, **environment}, stdout=said, stderr=said, start_new_session=True
+            command,
+            cwd=cwd,
+            env={**os.environ, **known, **environment},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
         )
         try:
             _await(process, url, body)
@@ -146,5 +151,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-

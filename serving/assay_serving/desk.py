@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -45,14 +46,17 @@ class Desk:
         self._max_loaded = max_loaded
         self._loaded: OrderedDict[ModelRef, Served] = OrderedDict()  # the one used last is the last
         self._loading: dict[ModelRef, asyncio.Task[Served]] = {}
+        self._threads = threads
+        self._pinned: set[int] = set()  # threads of this process that keep to the limit
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
-        self._executor = ThreadPoolExecutor(1, "predict", initializer=_pin, initargs=(threads,))
+        self._executor = ThreadPoolExecutor(1, "predict")
         self._batcher: Batcher[Served, Batch, np.ndarray] = Batcher(
             self._predict,
             self._executor,
             max_items=settings.MAX_BATCH_REQUESTS,
             max_size=settings.MAX_BATCH_ROWS,
             max_waiting=settings.MAX_WAITING,
+            is_brief=self._is_brief,
         )
 
     @property
@@ -139,12 +143,27 @@ class Desk:
         tally.last_ms = time.time_ns() // 1_000_000
         return prediction_NK
 
+    def _is_brief(self, served: Served, num_rows: int) -> bool:
+        # CPU time says nothing of threads that the model starts itself.
+        few = num_rows <= settings.BRIEF_CALL_ROWS and self._threads == 1
+        return few and served.tally.brief_s <= settings.BRIEF_CALL_S
+
     def _predict(self, served: Served, batches: Sequence[Batch]) -> Sequence[np.ndarray]:
-        started_ns = time.perf_counter_ns()
+        if threading.get_ident() not in self._pinned:
+            self._pin()
+        started_ns, started_s = time.perf_counter_ns(), time.thread_time()
         prediction_NK = served.model.predict_batch(joined(batches))
+        if len(prediction_NK) <= settings.BRIEF_CALL_ROWS:
+            served.tally.time_brief(time.thread_time() - started_s)
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
         return np.split(prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
+
+    def _pin(self) -> None:
+        # With a thread's first call: by then the model has loaded the libraries whose threads are to be limited.
+        # Whatever is loaded later keeps to OMP_NUM_THREADS, which Ray sets to the replica's CPUs.
+        threadpool_limits(self._threads)
+        self._pinned.add(threading.get_ident())
 
     def check(self) -> None:
         """Return when the desk can answer.
@@ -164,9 +183,3 @@ def joined(batches: Sequence[Batch]) -> Batch:
         return batches[0]
     columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in batches[0].columns}
     return replace(batches[0], columns=columns, row_N=np.arange(sum(map(len, batches))))
-
-
-def _pin(threads: int) -> None:
-    # Runs when the first call comes: the model has loaded the libraries whose threads are to be limited by then.
-    # Whatever is loaded later keeps to OMP_NUM_THREADS, which Ray sets to the replica's CPUs.
-    threadpool_limits(threads)

@@ -68,7 +68,9 @@ def check(wanted: bool | None) -> None:
     found = "does not use HAProxy" if wanted else "uses HAProxy"
     how = f'`eval "$(python -m {MODULE})"` before `ray start` on every node' if wanted else "`ray start` without it"
     raise ClusterFault.at(
-        "the Ray Serve of this cluster", f"{found}, and that is settled as Ray starts", f"{how}, or leave out the option"
+        "the Ray Serve of this cluster",
+        f"{found}, and that is settled as Ray starts",
+        f"{how}, or leave out the option",
     )
 
 
