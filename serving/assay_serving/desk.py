@@ -24,6 +24,9 @@ from assay_serving.settings import ModelPlan, ModelRef, Plan
 from assay_serving.waiting import WaitingRoom
 
 
+Rows = Batch | pa.Table  # converted already, or as they were sent: those of many requests are converted together
+
+
 @dataclass(frozen=True)
 class Answered:
     """A request and its answer, as those see it who watch: the prediction log, a shadow."""
@@ -50,7 +53,7 @@ class Desk:
         self._pinned: set[int] = set()  # threads of this process that keep to the limit
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
         self._executor = ThreadPoolExecutor(1, "predict")
-        self._batcher: Batcher[Served, Batch, np.ndarray] = Batcher(
+        self._batcher: Batcher[Served, Rows, np.ndarray] = Batcher(
             self._predict,
             self._executor,
             max_items=settings.MAX_BATCH_REQUESTS,
@@ -123,22 +126,23 @@ class Desk:
         """
         self._batcher.admit()
 
-    async def predict(self, served: Served, batch: Batch) -> np.ndarray:
-        """Return prediction_NK for checked rows, maybe together with other requests' rows.
+    async def predict(self, served: Served, rows: Rows) -> np.ndarray:
+        """Return prediction_NK for rows, maybe together with other requests' rows.
 
         Raises:
+            DataFault: rows that were not converted yet do not fit.
             Overloaded: too many requests wait.
             TimeoutError: it took longer than a request may.
         """
         started_ns, tally = time.perf_counter_ns(), served.tally
         try:
             async with asyncio.timeout(settings.REQUEST_TIMEOUT_S):
-                prediction_NK = await self._batcher.submit(served, batch, len(batch))
+                prediction_NK = await self._batcher.submit(served, rows, len(rows))
         except BaseException:
             tally.num_failed += 1
             raise
         tally.num_requests += 1
-        tally.num_rows += len(batch)
+        tally.num_rows += len(rows)
         tally.wait_ns += time.perf_counter_ns() - started_ns
         tally.last_ms = time.time_ns() // 1_000_000
         return prediction_NK
@@ -148,16 +152,16 @@ class Desk:
         few = num_rows <= settings.BRIEF_CALL_ROWS and self._threads == 1
         return few and served.tally.brief_s <= settings.BRIEF_CALL_S
 
-    def _predict(self, served: Served, batches: Sequence[Batch]) -> Sequence[np.ndarray]:
+    def _predict(self, served: Served, items: Sequence[Rows]) -> Sequence[np.ndarray]:
         if threading.get_ident() not in self._pinned:
             self._pin()
         started_ns, started_s = time.perf_counter_ns(), time.thread_time()
-        prediction_NK = served.model.predict_batch(joined(batches))
+        prediction_NK = served.model.predict_batch(together(served, items))
         if len(prediction_NK) <= settings.BRIEF_CALL_ROWS:
             served.tally.time_brief(time.thread_time() - started_s)
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
-        return np.split(prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
+        return np.split(prediction_NK, np.cumsum([len(item) for item in items])[:-1])
 
     def _pin(self) -> None:
         # With a thread's first call: by then the model has loaded the libraries whose threads are to be limited.
@@ -175,6 +179,23 @@ class Desk:
             raise RuntimeError("no model is loaded")
         if self._batcher.busy_s > settings.HUNG_AFTER_S:
             raise RuntimeError(f"a predict call has been running for {self._batcher.busy_s:.0f} s")
+
+
+def together(served: Served, items: Sequence[Rows]) -> Batch:
+    """Return the rows of several requests as one batch.
+
+    Raises:
+        DataFault: rows of one of them do not fit.
+    """
+    tables = [item for item in items if isinstance(item, pa.Table)]
+    if len(tables) == len(items):
+        try:
+            return served.model.batch(
+                tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+            )
+        except pa.ArrowInvalid:  # columns of several types: 39 in one request and 39.5 in another
+            pass
+    return joined([served.model.batch(item) if isinstance(item, pa.Table) else item for item in items])
 
 
 def joined(batches: Sequence[Batch]) -> Batch:

@@ -12,11 +12,10 @@ import pyarrow as pa
 from fastapi import Request, Response
 from pydantic_core import to_json
 
-from assay.batch import Batch
 from assay.errors import ArtifactFault
 from assay_serving import bodies, settings
 from assay_serving.batching import Overloaded
-from assay_serving.desk import Answered, Desk
+from assay_serving.desk import Answered, Desk, Rows
 from assay_serving.faults import RequestFault
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
@@ -55,7 +54,8 @@ async def _answered(
 
     def rows() -> tuple[pa.Table, Wish, Any]:
         table, wish = read(body, served)
-        return table, wish, served.rows(table)
+        together = served.framing is None and len(body) <= settings.INLINE_BODY_BYTES
+        return table, wish, (table, None) if together else served.rows(table)
 
     table, wish, (batch, framed) = await off_loop(rows, len(body))
     prediction_NK = await predicted(desk, served, batch)
@@ -102,8 +102,8 @@ async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
     return read() if size_bytes <= settings.INLINE_BODY_BYTES else await asyncio.to_thread(read)
 
 
-async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
-    """Return prediction_NK of checked rows.
+async def predicted(desk: Desk, served: Served, batch: Rows) -> np.ndarray:
+    """Return prediction_NK of rows.
 
     Raises:
         RequestFault: 503 when too many wait, 504 when it took too long.

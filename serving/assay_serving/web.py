@@ -21,4 +21,6 @@ def create_app(desk: Desk, token_digest: str | None, mirror: Mirror | None = Non
     app.state.mirror = mirror
     for door in DOORS:
         door.install(app, desk)
+    # Routes are tried in turn, by FastAPI and by Serve again: first those that are asked most.
+    app.router.routes.sort(key=lambda route: "POST" not in (getattr(route, "methods", None) or ()))
     return app
