@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +24,8 @@ from assay_serving.served import Served
 from assay_serving.settings import ModelPlan, ModelRef, Plan
 from assay_serving.waiting import WaitingRoom
 
-
-Rows = Batch | pa.Table  # converted already, or as they were sent: those of many requests are converted together
+# Converted already, or as they were sent: those of many requests are converted together.
+Rows: TypeAlias = Batch | pa.Table
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> None:
         file = Path(given[given.index("-f") + 1])
         file.write_text(closed(file.read_text(), file.parent, Path(folder)))
     _die_with_parent()
-    os.execv(real, [real, *given])
+    os.execv(real, [real, *given])  # noqa: S606 - the binary of Ray's own package, or the operator's
 
 
 def _die_with_parent() -> None:
@@ -138,4 +138,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         main(sys.argv[1:])
     else:
-        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items()))
+        for name, value in environment().items():
+            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
