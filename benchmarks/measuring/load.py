@@ -66,8 +66,7 @@ class Client:
 def connected(url: str) -> socket.socket:
     """Return a connection to a server."""
     parts = urlsplit(url)
-    assert parts.hostname and parts.port
-    wire = socket.create_connection((parts.hostname, parts.port), timeout=GRACE_S)
+    wire = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=GRACE_S)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return wire
 
