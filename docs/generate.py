@@ -292,10 +292,22 @@ under `ensembles`, alone or under that key. What the run judged itself gets the 
 # The command line
 
 
+def all_verbs() -> dict[str, Any]:
+    """Return what a person may type after `assay`, and the function behind it; a group's verbs are two words."""
+    verbs = {str(command.name): command.callback for command in app.registered_commands}
+    for group in app.registered_groups:
+        for command in group.typer_instance.registered_commands if group.typer_instance else ():
+            name = command.name or str(getattr(command.callback, "__name__", ""))
+            verbs[f"{group.name} {name}"] = command.callback
+    return verbs
+
+
 def cli_page() -> str:
     """Return the page about the verbs."""
-    verbs = {str(command.name): command.callback for command in app.registered_commands}
-    lines = [f"| [`assay {name}`](#assay-{name}) | {first_line(verb)} |" for name, verb in verbs.items()]
+    verbs = all_verbs()
+    lines = [
+        f"| [`assay {name}`](#assay-{name.replace(' ', '-')}) | {first_line(verb)} |" for name, verb in verbs.items()
+    ]
     overview = "\n".join(["| Verb | What it does |", "|---|---|", *lines, ""])
     return "\n".join([MADE, CLI_HEAD, overview, CLI_RULES, *(section(name, verb) for name, verb in verbs.items())])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 LASTING = Path.home() / ".assay"
@@ -23,6 +24,18 @@ def lasting_storage() -> None:
     if in_job() and not given:
         os.environ["ASSAY_STORAGE"] = str(LASTING)
         print(f"ASSAY_STORAGE is not set; what this job makes is kept in {LASTING} on this node", file=sys.stderr)
+
+
+def refuse_lost_output() -> None:
+    """Exit with 2 when a job would write into its working directory, which is a copy that goes away."""
+    words = sys.argv[1:]
+    given = [word.partition("=")[2] for word in words if word.startswith("--out=")]
+    given += [after for word, after in pairwise(words) if word == "--out"]
+    lost = [out for out in given if not Path(out).is_absolute()]
+    if in_job() and lost:
+        print(f"--out {lost[0]}: would be lost with the job's working directory. Fix: give an absolute path that "
+              "outlives the job.", file=sys.stderr)  # fmt: skip
+        sys.exit(2)
 
 
 def run_verb(verb: str) -> None:

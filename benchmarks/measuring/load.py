@@ -1,4 +1,4 @@
-"""Sends requests and says how fast they were answered. The standard library alone, so that it costs a server little CPU.
+"""Sends requests and says how fast they were answered. The standard library alone: it costs a server little CPU.
 
 python load.py URL BODIES.json CLIENTS SECONDS      # prints one JSON object; BODIES is a list of texts, sent in turn
 

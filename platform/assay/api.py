@@ -146,6 +146,34 @@ def drift(
     return found
 
 
+def explain(
+    model: str | Model,
+    data: Any,
+    storage: str | Path | None = None,
+    *,
+    rows: int = 10,
+    of: str | None = None,
+    evaluations: int | None = None,
+) -> list[dict[str, Any]]:
+    """Explain the answers of a model to the first rows of data: contributions of columns that add up to each answer.
+
+    `model` is a model or what stands for one; `data` is a path, paths, a DataFrame (pandas, polars) or an Arrow table.
+    `of` is the class to explain, the predicted one when left out. More `evaluations` of the model for each row make
+    smaller standard errors. Returns an explanation for each row, as `assay explain --json` prints it.
+
+    Raises:
+        SpecFault, DataFault, ArtifactFault: see `assay.errors`.
+    """
+    from assay.engines.loading import from_memory
+    from assay.workflows import explaining
+
+    paths = [str(data)] if isinstance(data, str | Path) else data
+    given = paths if isinstance(paths, list | tuple) else from_memory(paths)
+    told = explaining.explain(model, given, Storage(storage), num_rows=rows, of=of, evaluations=evaluations)
+    found: list[dict[str, Any]] = told["explanations"]
+    return found
+
+
 def _told(work: Any, storage: str | Path | None, quiet: bool, memory: dict[str, Any]) -> Result:
     if quiet:
         return Result(work(workflow.Session(Storage(storage), memory=memory)))

@@ -30,6 +30,23 @@ class ColumnKind(StrEnum):
     SERIES = "series"
 
 
+class Scope(StrEnum):
+    """What a token lets its bearer do with a server; `admin` includes the others, which do not include each other."""
+
+    PREDICT = "predict"
+    READ = "read"
+    ADMIN = "admin"
+
+    def covers(self, needed: Scope) -> bool:
+        """Return whether a token with this scope may do what needs another.
+
+        Example:
+            >>> [scope.covers(Scope.READ) for scope in Scope]
+            [False, True, True]
+        """
+        return self in (needed, Scope.ADMIN)
+
+
 class Shelf(StrEnum):
     """The shelves of the house; the value is the folder's name."""
 

@@ -5,7 +5,9 @@ serve run serving/config.yaml
 # No `from __future__ import annotations` here: Ray Serve looks at the class in build's signature to check its argument.
 
 import asyncio
+import logging
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +17,12 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.context import _get_global_client
 
-from assay_serving import gate, settings, shadow
+from assay_serving import access_log, settings, shadow
+from assay_serving.access import Access, digest_of, refuse_open_door, token_digest
 from assay_serving.desk import Desk
+from assay_serving.hosts import HostNames
+from assay_serving.metrics import ByReplica
+from assay_serving.metrics_hub import Hub, Reporter
 from assay_serving.settings import ModelRef, Plan, ServeArgs
 from assay_serving.shadow import Mirror
 from assay_serving.web import create_app
@@ -41,30 +47,65 @@ SWITCH_INTERVAL_S = 0.000_5
     health_check_timeout_s=5,
     graceful_shutdown_timeout_s=settings.REQUEST_TIMEOUT_S + 5,  # what is being answered is answered
     graceful_shutdown_wait_loop_s=0.2,
+    logging_config={"enable_access_log": False},  # ours says more
 )
 @serve.ingress()
 class ModelDeployment:
     """A replica: it starts with no model, and Serve gives it one by `reconfigure`, at the start as at any switch."""
 
-    def __init__(self, token_digest: str | None, threads: int) -> None:
+    def __init__(
+        self, token_digest: str | None, threads: int, allow_hosts: Sequence[str] = (), hub: Any | None = None
+    ) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # Asked of the running Serve, not of our arguments: they could say anything.
-        gate.refuse_open_door(_get_global_client().http_config.host, token_digest)
+        self._host: str | None = _get_global_client().http_config.host
+        self._has_own_token = token_digest is not None
+        self._access = Access(token_digest, locked=not settings.is_loopback(self._host))
+        self._names = HostNames(self._host, allow_hosts)
         self._desk = Desk(threads)
         self._mirror = Mirror(self._desk, _ask_shadow)
         self._desk.watching.append(self._mirror.watch)
-        self._token_digest = token_digest
+
+        self._hub = hub
+        self._reporter: Reporter | None = None
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._desk, self._token_digest, self._mirror)
+        app = create_app(self._desk, self._access, self._mirror, self._names)
+        if self._hub is not None:
+            replica = serve.get_replica_context().replica_id.unique_id
+            self._reporter = Reporter(app.state.metrics, replica, self._hub)
+        return app
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Follow another plan (see `Plan`) while requests go on."""
-        await self._desk.switch(Plan.model_validate(user_config))
+        plan = Plan.model_validate(user_config)
+        if not self._desk.routes.plans:  # at the start; later the last token may be revoked, and nobody comes in
+            refuse_open_door(self._host, has_token=self._has_own_token or bool(plan.tokens))
+        self._access.follow(plan.tokens)
+        access_log.write_to(logging.getLogger("ray.serve").handlers, plan.log_level)
+        if self._reporter is not None:
+            self._reporter.start()
+        await self._desk.switch(plan)
 
     async def check_health(self) -> None:
         """Raise when only a new process can help; then Serve starts one."""
         self._desk.check()
+
+
+@serve.deployment(name="Metrics", ray_actor_options={"num_cpus": 0}, max_ongoing_requests=256)
+class MetricsDeployment:
+    """Where replicas leave what they counted, so that each can answer for all."""
+
+    def __init__(self) -> None:
+        self._hub = Hub()
+
+    async def tell(self, *told: Any) -> None:
+        """See `Hub.tell`."""
+        self._hub.tell(*told)
+
+    async def ask(self, *told: Any) -> ByReplica:
+        """See `Hub.ask`."""
+        return self._hub.ask(*told)
 
 
 @serve.deployment(name="Shadow", max_ongoing_requests=shadow.MAX_ASKED, graceful_shutdown_timeout_s=1)
@@ -100,15 +141,19 @@ def build(args: ServeArgs) -> serve.Application:
 
     The token is read here, from the environment of whoever deploys, and only its hash goes to the replicas.
     """
+    arguments = (token_digest(), args.threads, args.allow_hosts)
+    several = args.num_replicas > 1 or args.max_replicas is not None
+    hub = (MetricsDeployment.bind(),) if several else ()  # type: ignore[attr-defined]
     deployment = ModelDeployment.options(  # type: ignore[attr-defined]
         **_size(args),
         ray_actor_options={"num_cpus": args.threads},
         user_config=args.plan.model_dump(),
         # The same code under the same version: deploying another plan reconfigures the replicas and restarts none.
-        version=f"assay-{settings.PRODUCT_VERSION}",
+        # Other arguments are another version, since replicas at work would keep those they started with.
+        version=f"assay-{settings.PRODUCT_VERSION}-{digest_of(repr((arguments, several)))[:8]}",
         _internal=True,
     )
-    return deployment.bind(gate.token_digest(), args.threads)
+    return deployment.bind(*arguments, *hub)
 
 
 def _size(args: ServeArgs) -> dict[str, Any]:

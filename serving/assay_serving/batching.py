@@ -70,6 +70,11 @@ class Batcher(Generic[Group, Item, Result]):
             raise Overloaded
 
     @property
+    def num_waiting(self) -> int:
+        """Items in the queue."""
+        return len(self._queue)
+
+    @property
     def busy_s(self) -> float:
         """Seconds that the call now running has taken; 0 when none runs."""
         return 0.0 if self._started_s is None else time.monotonic() - self._started_s

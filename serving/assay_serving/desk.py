@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -46,6 +46,8 @@ class Desk:
         self.routes = Routes()
         self.refused: dict[tuple[str, str], str] = {}  # versions that were to be loaded, and why they are not
         self.watching: list[Callable[[Answered], None]] = []  # told of every answer; must neither raise nor take long
+        self.calling: list[Callable[[Served, int, int], None]] = []  # told of each predict call: its requests, its rows
+        self.loads: Counter[tuple[str, str, str]] = Counter()  # name, version and `loaded` or `refused`
         self.room = WaitingRoom(settings.MAX_WAIT_S)
         self._max_loaded = max_loaded
         self._loaded: OrderedDict[ModelRef, Served] = OrderedDict()  # the one used last is the last
@@ -112,12 +114,31 @@ class Desk:
             self._loaded.move_to_end(ref)
             return self._loaded[ref]
         if ref not in self._loading:  # requests that come meanwhile wait for the same
-            self._loading[ref] = asyncio.create_task(asyncio.to_thread(Served.load, ref))
+            self._loading[ref] = asyncio.create_task(self._load(ref))
             self._loading[ref].add_done_callback(lambda _: self._loading.pop(ref, None))
         served = self._loaded[ref] = await asyncio.shield(self._loading[ref])
         while len(self._loaded) > self._max_loaded:
             self._loaded.popitem(last=False)
         return served
+
+    async def _load(self, ref: ModelRef) -> Served:
+        outcome = "refused"
+        try:
+            served = await asyncio.to_thread(Served.load, ref)
+            outcome = "loaded"
+        finally:
+            self.loads[ref.name, ref.version, outcome] += 1
+        return served
+
+    @property
+    def num_loaded(self) -> int:
+        """Versions in memory."""
+        return len(self._loaded)
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for a predict call."""
+        return self._batcher.num_waiting
 
     def admit(self) -> None:
         """Return when there is room for one more request.
@@ -162,6 +183,8 @@ class Desk:
             served.tally.time_brief(time.thread_time() - started_s)
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
+        for watch in self.calling:
+            watch(served, len(items), len(prediction_NK))
         return np.split(prediction_NK, np.cumsum([len(item) for item in items])[:-1])
 
     def _pin(self) -> None:
@@ -194,7 +217,7 @@ def together(served: Served, items: Sequence[Rows]) -> Batch:
             return served.model.batch(
                 tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
             )
-        except pa.ArrowInvalid:  # columns of several types: 39 in one request and 39.5 in another
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # columns of several types: 39 in one request and 39.5 in another
             pass
     return joined([served.model.batch(item) if isinstance(item, pa.Table) else item for item in items])
 

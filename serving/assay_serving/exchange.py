@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from fastapi import Request, Response
 from pydantic_core import to_json
 
 from assay.errors import ArtifactFault
+from assay.forecasting.framing import Framed
 from assay_serving import bodies, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk, Rows
@@ -48,22 +50,50 @@ async def answered(
 async def _answered(
     request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
 ) -> tuple[Answered, Wish]:
+    found = await asked(request, desk, name, version, read, as_sent=True)
+    served = found.served
+    prediction_NK = await predicted(desk, served, found.batch)
+    told = served.forecast(found.framed, prediction_NK)
+    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    for watch in desk.watching:
+        watch(answer)
+    return answer, found.wish
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Wish]):
+    """A request that was read: the version that answers it, its rows, and what else it wants."""
+
+    served: Served
+    table: pa.Table
+    wish: Wish
+    batch: Rows  # to predict
+    framed: Framed | None  # what turns the numbers of a forecast back
+
+
+async def asked(
+    request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish], *, as_sent: bool = False
+) -> Asked[Wish]:
+    """Read a request, and choose who answers it; see `answered`.
+
+    `as_sent` leaves few rows for the predict call to convert, together with those of others.
+
+    Raises:
+        RequestFault, DataFault, NotServed: it cannot be answered.
+    """
     body = await body_of(request, desk)
     key = request.headers.get(KEY_HEADER, "").encode() or body
-    served = await loaded(desk, desk.routes.choose(name or desk.routes.first, version, key))
+    served = await loaded(desk, desk.routes.choose(desk.routes.first if name is None else name, version, key))
 
-    def rows() -> tuple[pa.Table, Wish, Any]:
+    request.state.model = f"{served.ref.name}/{served.ref.version}"  # for the log and the metrics
+
+    def read_rows() -> Asked[Wish]:
         table, wish = read(body, served)
-        together = served.framing is None and len(body) <= settings.INLINE_BODY_BYTES
-        return table, wish, (table, None) if together else served.rows(table)
+        if as_sent and served.framing is None and len(body) <= settings.INLINE_BODY_BYTES:
+            return Asked(served, table, wish, table, None)
+        return Asked(served, table, wish, *served.rows(table))
 
-    table, wish, (batch, framed) = await off_loop(rows, len(body))
-    prediction_NK = await predicted(desk, served, batch)
-    told = served.forecast(framed, prediction_NK)
-    found = Answered(served, table, prediction_NK, told, getattr(request.state, "request_id", ""))
-    for watch in desk.watching:
-        watch(found)
-    return found, wish
+    return await off_loop(read_rows, len(body))
 
 
 def _declared_bytes(request: Request) -> int:

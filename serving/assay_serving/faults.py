@@ -10,10 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from assay.errors import DataFault
+from assay_serving import request_ids
 from assay_serving.routing import NotServed
 
+MAX_PATH_TOLD = 200  # characters of a path in an error text
 log = logging.getLogger("assay_serving")
 
 
@@ -37,12 +40,18 @@ def error_response(status: int, error: str, headers: Mapping[str, str] | None = 
     return JSONResponse({"error": error}, status, headers)
 
 
+def id_of(request: Request) -> str:
+    """Return the id that the gate gave a request."""
+    return str(getattr(request.state, "request_id", ""))
+
+
 def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
     """Answer every exception of `app` in our form; `headers()` go with the answers to unforeseen ones."""
 
     @app.exception_handler(RequestFault)
-    async def on_request_fault(_: Request, fault: RequestFault) -> JSONResponse:
-        return error_response(fault.status, fault.error, fault.headers)
+    async def on_request_fault(request: Request, fault: RequestFault) -> JSONResponse:
+        ours = f" (request {id_of(request)})" if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+        return error_response(fault.status, fault.error + ours, fault.headers)
 
     @app.exception_handler(NotServed)
     async def on_unknown_model(_: Request, error: NotServed) -> JSONResponse:
@@ -59,12 +68,23 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        place = f"{request.method} {request.url.path}"
-        return error_response(error.status_code, f"{place}: {error.detail}", error.headers)
+        place = f"{request.method} {request.url.path[:MAX_PATH_TOLD]}"
+        if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+            return error_response(error.status_code, f"{place}: {error.detail}", error.headers)
+        allowed = ", ".join(_methods_of(app, request))
+        return error_response(error.status_code, f"{place}: {error.detail}, allowed: {allowed}", {"Allow": allowed})
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         # The text of an unforeseen exception may hold rows, paths or secrets: it goes to the log, not to the client.
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        text = "internal error; the server's log has the details"
-        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, headers())
+        request_id = id_of(request)
+        log.error("%s %s failed, request %s", request.method, request.url.path, request_id, exc_info=error)
+        text = f"internal error; the server's log has the details (request {request_id})"
+        # This handler stands outside of the gate, which marks all other answers.
+        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, {**headers(), request_ids.HEADER: request_id})
+
+
+def _methods_of(app: FastAPI, request: Request) -> list[str]:
+    """Return what a path can be asked with, by all of its routes: the framework tells of the first alone."""
+    fitting = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in getattr(route, "methods", None) or ()})

@@ -1,75 +1,123 @@
-"""Stands round every route: lets in who shows the token, and writes the version on every answer."""
+"""Stands round every route: gives each request its id, lets in who may come in, and tells who watches what happened."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assay.errors import SpecFault
-from assay_serving.faults import error_response
-from assay_serving.settings import TOKEN_VARIABLE, is_loopback
+from assay_serving import request_ids
+from assay_serving.access import Access
+from assay_serving.faults import RequestFault, error_response
+from assay_serving.hosts import HostNames
+from assay_serving.scopes import Way, Ways
 
 VERSION_HEADER = "x-assay-version"
+LEFT = 499  # the status of a request whose client went away: nobody was answered
 
 
-def token_digest() -> str | None:
-    """Return the SHA-256 of the token in the environment, so that the token itself goes nowhere; None without one."""
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    return hashlib.sha256(token.encode()).hexdigest() if token else None
+@dataclass
+class Visit:
+    """A request from outside: what is counted and logged of it. Never its body, and never a token."""
+
+    method: str
+    way: Way
+    request_id: str
+    state: dict[str, Any]  # what the routes told: `model`, a version
+    started_s: float
+    token: str = ""  # the name of the token
+    status: int = LEFT
+    took_s: float = 0.0
+
+    @property
+    def model(self) -> str:
+        """Name and version that answered; empty when none did."""
+        return str(self.state.get("model", ""))
 
 
-def refuse_open_door(host: str | None, digest: str | None) -> None:
-    """Return when a server may listen on `host`.
+@dataclass
+class Traffic:
+    """How many requests are inside, and who is told of each that left; they must neither raise nor take long."""
 
-    Raises:
-        SpecFault: other machines could reach it, and no token is asked for.
-    """
-    if digest is None and not is_loopback(host):
-        raise SpecFault.at(
-            f"host {host}",
-            "is reachable from other machines, and nobody would be asked for a token",
-            f"set {TOKEN_VARIABLE} to a long random text, or listen on 127.0.0.1",
-        )
+    num_inside: int = 0
+    watching: list[Callable[[Visit], None]] = field(default_factory=list)
 
 
 class Gate:
-    """ASGI middleware: deny by default when there is a token, mark every answer with the version.
+    """ASGI middleware: deny by default, mark every answer with its request's id and the version."""
 
-    Clients send `Authorization: Bearer TOKEN`; health checks too. A load balancer that cannot may ask Ray Serve's own
-    `/-/healthz`, which says nothing but `success`.
-    """
-
-    def __init__(self, app: ASGIApp, digest: str | None, version: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        ways: Ways,
+        access: Access,
+        hosts: HostNames | None,
+        version: Callable[[], str],
+        traffic: Traffic,
+    ) -> None:
         self._app = app
-        self._digest = digest
+        self._ways = ways
+        self._access = access
+        self._hosts = hosts
         self._version = version
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        """Answer one request."""
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-            return
+        elif scope["type"] == "http":
+            await self._visited(scope, receive, send)
+        else:  # no route speaks anything else
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _visited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = request_ids.id_of(scope)
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        visit = Visit(scope["method"], self._ways.of(scope), request_id, scope["state"], time.perf_counter())
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).setdefault(VERSION_HEADER, self._version())
+                visit.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault(VERSION_HEADER, self._version())
+                headers[request_ids.HEADER] = request_id
             await send(message)
 
-        if self._admits(Headers(scope=scope).get("authorization", "")):
-            await self._app(scope, receive, send_marked)
-            return
-        text = "a token is needed: send the header `Authorization: Bearer TOKEN`"
-        answer = error_response(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
-        await answer(scope, receive, send_marked)
+        self._traffic.num_inside += 1
+        try:
+            answer = self._refused(visit, Headers(scope=scope)) or self._app
+            await answer(scope, receive, send_marked)
+        except Exception:
+            visit.status = HTTPStatus.INTERNAL_SERVER_ERROR  # the answer comes from `faults`, outside of us
+            raise
+        finally:
+            self._traffic.num_inside -= 1
+            visit.took_s = time.perf_counter() - visit.started_s
+            for watch in self._traffic.watching:
+                watch(visit)
 
-    def _admits(self, authorization: str) -> bool:
-        if self._digest is None:
-            return True
-        scheme, _, token = authorization.partition(" ")
-        shown = hashlib.sha256(token.strip().encode()).hexdigest()
-        return scheme.lower() == "bearer" and hmac.compare_digest(shown, self._digest)
+    def _refused(self, visit: Visit, headers: Headers) -> ASGIApp | None:
+        """Return the answer to a request that may not come in."""
+        try:
+            host = headers.get("host", "")
+            if self._hosts is not None and not self._hosts.admits(host):
+                raise _misdirected(host)
+            if not visit.way.is_public:
+                visit.token = self._access.admitted(headers.get("authorization", ""), visit.way.needed)
+        except RequestFault as fault:
+            return error_response(fault.status, fault.error, fault.headers)
+        return None
+
+
+def _misdirected(host: str) -> RequestFault:
+    return RequestFault(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        f"the header Host is '{host[:100]}', which is no name of this server; "
+        "its operator can add one with `--allow-host NAME`",
+    )

@@ -43,26 +43,40 @@ def from_json_body(body: bytes, profile: Profile) -> pa.Table:
         RequestFault: 400 when the form is none of the four, or its parts do not fit together.
         DataFault: columns are missing or of another type than in training, all of them.
     """
+    return to_table(content_of(body), profile, tuple(FORMS))
+
+
+def content_of(body: bytes) -> dict[str, Any]:
+    """Return the object that a JSON body holds.
+
+    Raises:
+        RequestFault: 400 when it is not JSON, or another value.
+    """
     try:
         content = from_json(body)
     except ValueError as error:
         raise bad_request(f"the body is not JSON ({error})") from None
     if not isinstance(content, dict):
         raise bad_request(f"the body is {rows.described(content)}, expected an object with one of {', '.join(FORMS)}")
-    form, value = _only_form(content)
+    return content
+
+
+def to_table(content: Mapping[str, Any], profile: Profile, forms: Sequence[str]) -> pa.Table:
+    """Return the rows of a request in one of some forms; see `from_json_body`."""
+    form, value = _only_form(content, forms)
     columns = FORMS[form](form, value, profile)
     rows.check_count(_num_rows(form, columns))
-    return rows.to_table({name: rows.to_array(name, values) for name, values in columns.items()}, profile)
+    known = {column.name: column for column in profile.used}
+    arrays = {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
+    return rows.to_table(arrays, profile)
 
 
-def _only_form(content: Mapping[str, Any]) -> tuple[str, Any]:
-    found = [key for key in content if key in FORMS]
-    other = [
-        key for key in content if key not in FORMS and key != "params"
-    ]  # MLflow sends `params` along, we need none
+def _only_form(content: Mapping[str, Any], forms: Sequence[str]) -> tuple[str, Any]:
+    found = [key for key in content if key in forms]
+    other = [key for key in content if key not in forms and key not in IGNORED]
     if len(found) != 1 or other:
         keys = ", ".join(f"'{key}'" for key in content) or "nothing"
-        raise bad_request(f"found {keys}, expected exactly one of {', '.join(FORMS)}")
+        raise bad_request(f"found {keys}, expected exactly one of {', '.join(forms)}")
     return found[0], content[found[0]]
 
 
@@ -122,6 +136,8 @@ FORMS: dict[str, Callable[[str, Any, Profile], Columns]] = {
     "instances": _rows,
     "inputs": _inputs,
 }
+V1_FORMS = ("instances", "inputs")  # of KServe and TensorFlow Serving
+IGNORED = ("params", "signature_name")  # that clients of MLflow and TensorFlow Serving send along, and we do not need
 
 
 def _all(value: Any, kind: type) -> bool:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from assay.errors import Fault, did_you_mean
 from assay.forecasting.framing import Framing
@@ -53,11 +53,18 @@ CELL_AXES = {
     ColumnKind.IMAGE: (2, 3),
     ColumnKind.SERIES: (1, 2),
 }  # of kinds whose cells may be arrays: how many axes one has
+NUMBERS = {"whole", "floating"}
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
 Json = dict[str, Any]
 
 
-class Tensor(BaseModel):
+class Part(BaseModel):
+    """A part of a request, whose types are held to; keys that the protocol may add later are ignored."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Tensor(Part):
     """A named array; `data` in row-major order, flat or nested as `shape` says."""
 
     name: str
@@ -67,15 +74,15 @@ class Tensor(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class Wish(BaseModel):
+class Wish(Part):
     """An output the client wants."""
 
     name: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class InferRequest(BaseModel):
-    """The body of an inference request; keys that the protocol may add later are ignored."""
+class InferRequest(Part):
+    """The body of an inference request."""
 
     id: str | None = None
     inputs: Annotated[list[Tensor], Field(min_length=1)]
@@ -213,13 +220,23 @@ def _declared(name: str, datatype: str, data: Sequence[Any]) -> pa.Array | Fault
     if isinstance(found, Fault) or pa.types.is_null(found.type):
         return found
     wanted = ARROW[datatype]
-    if _family(found.type) == _family(wanted) or (pa.types.is_integer(found.type) and pa.types.is_floating(wanted)):
+    families = _family(found.type), _family(wanted)
+    if families[0] == families[1] or set(families) == NUMBERS:
         try:
-            return found.cast(wanted)
-        except pa.ArrowInvalid:
+            if families == ("floating", "whole"):
+                return pa.array(_whole(data), wanted)
+            return found.cast(wanted, safe=not pa.types.is_floating(wanted))  # a float rounds, a whole number does not
+        except (pa.ArrowInvalid, OverflowError):
             return Fault(f"column '{name}'", f"found a number that does not fit the datatype {datatype} it came with")
     first = next(value for value in data if value is not None)
     return Fault(f"column '{name}'", f"found {rows.described(first)} in a tensor of datatype {datatype}")
+
+
+def _whole(data: Sequence[Any]) -> list[Any]:
+    """Return whole numbers as such, not rounded to floats; ArrowInvalid if one is not whole."""
+    if any(isinstance(value, float) and not value.is_integer() for value in data):
+        raise pa.ArrowInvalid("not a whole number")
+    return [value if value is None else int(value) for value in data]
 
 
 def _family(kind: pa.DataType) -> str:

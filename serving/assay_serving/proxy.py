@@ -14,6 +14,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assay_serving.request_ids import OneRequestId
 from assay_serving.settings import RETRY_AFTER_S
 
 DIED = (503, "the process that was answering died; ask again")
@@ -36,7 +37,7 @@ SAID_BY_HAPROXY = {
 
 def middlewares() -> list[Middleware]:
     """Return what Serve's proxy is to put round everything."""
-    return [Middleware(PlainErrors)]
+    return [Middleware(PlainErrors), Middleware(OneRequestId)]  # the last stands outside of the others
 
 
 class PlainErrors:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from math import isnan
 from typing import Any
 
 import pyarrow as pa
@@ -32,11 +33,16 @@ EXPECTED = {
     ColumnKind.SERIES: "series: lists of numbers, or of steps that are lists of channels",
     ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
+MAIN = {ColumnKind.NUMERIC: "number", ColumnKind.CATEGORY: "text"}  # the other kinds say themselves what they read
+NESTED = {ColumnKind.IMAGE, ColumnKind.SERIES}
 LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
 
 
-def to_array(name: str, values: Sequence[Any]) -> pa.Array | Fault:
-    """Return the JSON values of one column as an Arrow array of one type, or what is wrong with them."""
+def to_array(name: str, values: Sequence[Any], column: ColumnProfile | None = None) -> pa.Array | Fault:
+    """Return the JSON values of one column as an Arrow array of one type, or what is wrong with them.
+
+    `column` is what the model knows of it: some columns may mix types, such as a category with levels `7` and `7a`.
+    """
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
@@ -47,8 +53,35 @@ def to_array(name: str, values: Sequence[Any]) -> pa.Array | Fault:
     if kinds.keys() == {"list"}:
         row = _odd_list(values)
         return Fault(f"column '{name}'", f"found {described(values[row])} in row {row}, unlike the lists before it")
+    if column is not None and kinds.keys() - {"text"} <= also_read(column):
+        return pa.array([_word(value, column) for value in values], pa.string())
     parts = [f"{described(values[row])} in row {row}" for row in sorted(kinds.values())]
     return Fault(f"column '{name}'", f"found a mixture of {' and '.join(parts)}")
+
+
+def also_read(column: ColumnProfile) -> frozenset[str]:
+    """Return what a column of words reads beside text: what its levels in training were made of.
+
+    `yes` and `no` are read for true/false as well, and so are 1 and 0: a file may have had them.
+    """
+    if column.kind is ColumnKind.BOOLEAN:
+        return frozenset({"number", "true/false"})
+    if column.kind is not ColumnKind.CATEGORY:
+        return frozenset()
+    numbers = any(LOOKS_NUMERIC.match(level) for level in column.levels)
+    truth = not {"true", "false"}.isdisjoint(column.levels)
+    return frozenset({"number"} if numbers else ()) | frozenset({"true/false"} if truth else ())
+
+
+def _word(value: Any, column: ColumnProfile) -> str | None:
+    """Return a value of a mixture as the text that the same value alone would be."""
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return None
+    if column.kind is ColumnKind.BOOLEAN and not isinstance(value, str) and value in (0, 1):
+        return "true" if value else "false"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _odd_list(values: Sequence[Any]) -> int:
@@ -84,13 +117,24 @@ def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool)
         return Fault(f"column '{column.name}'", f"is missing, {expected}", "send it; its values may be null")
     if isinstance(found, Fault):
         return replace(found, found=f"{found.found}, {expected}")
-    if typed and column.kind is ColumnKind.NUMERIC and pa.types.is_string(found.type):
-        row = next((row for row, value in enumerate(found) if value.is_valid), None)
-        if row is not None:
-            text = found[row].as_py()
-            fix = "send numbers without quotes" if LOOKS_NUMERIC.match(text) else ""
-            return Fault(f"column '{column.name}'", f"found {described(text)} in row {row}, {expected}", fix)
-    return found
+    if pa.types.is_nested(found.type) and column.kind not in NESTED:
+        return Fault(f"column '{column.name}'", f"found {found.type}, {expected}")
+    if column.kind not in MAIN or not typed or _kind_of(found.type) in {MAIN[column.kind], "other", *also_read(column)}:
+        return found
+    row = next((row for row, value in enumerate(found) if value.is_valid), None)
+    if row is None:
+        return found
+    value = found[row].as_py()
+    fix = "send numbers without quotes" if isinstance(value, str) and LOOKS_NUMERIC.match(value) else ""
+    return Fault(f"column '{column.name}'", f"found {described(value)} in row {row}, {expected}", fix)
+
+
+def _kind_of(kind: pa.DataType) -> str:
+    if pa.types.is_boolean(kind):
+        return "true/false"
+    if pa.types.is_string(kind):
+        return "text"
+    return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "other"
 
 
 def positional(width: int, columns: Sequence[Sequence[Any]], profile: Profile) -> dict[str, Sequence[Any]]:

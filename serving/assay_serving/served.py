@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch
+from assay.explaining.explanation import Explainer
 from assay.forecasting.framing import Framed, Framing
 from assay.forecasting.requests import framing_of, wanted
 from assay.model import Model
@@ -49,6 +50,19 @@ class Served:
     def framing(self) -> Framing | None:
         """How the model frames series; None of a model that does not forecast."""
         return framing_of(self.model.card)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What explains rows of the model."""
+        return Explainer(self.model)
+
+    @cached_property
+    def explaining(self) -> Served:
+        """The same model with a tally of its own: what is asked for explanations counts as no request.
+
+        As a group of its own it shares no predict call with requests, so that a row gets one explanation always.
+        """
+        return Served(self.ref, self.model)
 
     @cached_property
     def asks(self) -> Profile:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from assay.spec.strict import Strict
+from assay.vocabulary import Scope
 
 try:
     PRODUCT_VERSION = metadata.version("assay")
@@ -71,10 +72,26 @@ class ModelPlan(Strict):
         return roles | ({"shadow": self.shadow.version} if self.shadow else {})
 
 
+class TokenRef(Strict):
+    """A token as the server knows it: by its hash, so that nobody can read it here."""
+
+    name: str = Field(pattern=NAME, description="whose it is, as it stands in the log")
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, in hexadecimal digits")
+    scopes: Annotated[list[Scope], Field(min_length=1, description="what its bearer may do")]
+    expires_s: float | None = Field(None, description="when it ends, in seconds since 1970; never when left out")
+
+
 class Plan(Strict):
-    """All models of a server; as `user_config` it switches running replicas without a restart."""
+    """All models of a server, who may ask, what is logged; as `user_config` it switches replicas without a restart."""
 
     models: Annotated[list[ModelPlan], Field(min_length=1, description="the models of this server, each named once")]
+    tokens: list[TokenRef] | None = Field(
+        None, description="who may come in; an empty list: nobody; left out: all, on loopback, and nobody elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info",
+        description="from `info` on every request is a line of the log, from `warning` on those that failed here",
+    )
 
     @classmethod
     def alone(cls, name: str, version: str, path: str) -> Plan:
@@ -95,11 +112,12 @@ class ServeArgs(Plan):
     num_replicas: int = Field(1, ge=1, le=1_000, description="processes that hold the models; the fewest if it scales")
     max_replicas: int | None = Field(None, ge=1, le=1_000, description="most processes when many requests wait")
     threads: int = Field(1, ge=1, le=256, description="CPUs and compute threads of each replica")
+    allow_hosts: list[str] = Field([], description="names of this server in URLs, beside its address and localhost")
 
     @property
     def plan(self) -> Plan:
-        """The models alone."""
-        return Plan(models=self.models)
+        """What replicas follow without a restart."""
+        return Plan(models=self.models, tokens=self.tokens, log_level=self.log_level)
 
 
 def is_loopback(host: str | None) -> bool:

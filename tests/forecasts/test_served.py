@@ -160,3 +160,38 @@ def test_what_is_loaded_says_what_was_packed(folder: Path, model: Model, coming:
     assert framing is not None
     assert framing == framing_of(model.card)
     assert forecast(framing, coming, loaded.predict).equals(expected)
+
+
+def test_each_step_is_explained_by_known_columns_and_parts_of_the_past(
+    http: httpx.Client, coming: pa.Table, expected: pa.Table
+) -> None:
+    body = {"inputs": columns(coming)}
+    outputs = http.post("/v1/models/sales:predict", json=body).json()["outputs"]
+    assert outputs["prediction"] == pytest.approx(expected.column("prediction").to_pylist())
+    found = http.post("/v1/models/sales:explain", json=body).json()["explanations"]
+    assert [(one["at"]["shop"], one["at"]["day"]) for one in found] == list(
+        zip(outputs["shop"], outputs["day"], strict=True)
+    )
+    for one, prediction in zip(found, outputs["prediction"], strict=True):
+        total = one["base"] + sum(part["contribution"] for part in one["contributions"])
+        assert one["prediction"] == one["value"] == pytest.approx(prediction)
+        assert total == pytest.approx(one["value"], abs=1e-9)
+    names = {part["column"] for part in found[0]["contributions"]}
+    assert names == {"shop", "day", "holiday", "sold (last values)", "sold (last seasons)", "sold (means)"}
+
+
+def test_a_holiday_lowers_what_is_forecast(http: httpx.Client, coming: pa.Table) -> None:
+    place = coming.column_names.index("holiday")
+    holidays = coming.set_column(place, "holiday", pa.array([True] * coming.num_rows))
+    found = http.post("/v1/models/sales:explain", json={"inputs": columns(holidays)}).json()["explanations"]
+    parts = [{part["column"]: part for part in one["contributions"]}["holiday"] for one in found]
+    assert all(part["value"] is True and part["contribution"] < -3 for part in parts)
+
+
+def test_the_command_line_explains_the_steps_to_come(verb: Any, folder: Path, coming: pa.Table, tmp_path: Path) -> None:
+    pq.write_table(coming, tmp_path / "recent.parquet")
+    told = verb("explain", folder, tmp_path / "recent.parquet", "--rows", 2, "--out", tmp_path / "why.parquet")
+    assert [one["at"]["day"] for one in told["explanations"]] == ["2024-03-01", "2024-03-02"]
+    why = pq.read_table(tmp_path / "why.parquet")
+    assert why.column_names[:3] == ["row", "shop", "day"]
+    assert why.num_rows == 12

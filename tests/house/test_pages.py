@@ -15,7 +15,7 @@ from assay.cli import app
 from assay.evaluation.leaderboard import Entry
 
 PAGE_NAMES = ["experiment-file.md", "cli.md"]
-VERBS = [str(command.name) for command in app.registered_commands]
+VERBS = [str(command.name) for command in app.registered_commands] + [str(g.name) for g in app.registered_groups]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,10 @@ def call(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("program", "verb"), [("jobs/run.py", "run"), ("jobs/batch_predict.py", "predict")])
+@pytest.mark.parametrize(
+    ("program", "verb"),
+    [("jobs/run.py", "run"), ("jobs/batch_predict.py", "predict"), ("jobs/explain.py", "explain")],
+)
 def test_a_job_is_the_command_line(program: str, verb: str) -> None:
     assert f"{verb} [OPTIONS]" in call(program, "--help").stdout
 
@@ -87,9 +90,10 @@ def test_outside_a_job_nothing_changes() -> None:
     assert "is kept in" not in call("jobs/run.py", "no-such-file.yaml").stderr
 
 
+@pytest.mark.parametrize("program", ["jobs/batch_predict.py", "jobs/explain.py"])
 @pytest.mark.parametrize("out", [("--out", "found.csv"), ("--out=found.csv",)])
-def test_a_job_refuses_to_write_where_it_would_be_lost(out: tuple[str, ...]) -> None:
-    told = call("jobs/batch_predict.py", "churn", "rows.csv", *out, **IN_JOB)
+def test_a_job_refuses_to_write_where_it_would_be_lost(program: str, out: tuple[str, ...]) -> None:
+    told = call(program, "churn", "rows.csv", *out, **IN_JOB)
     assert told.returncode == 2
     assert "absolute path" in told.stderr
 

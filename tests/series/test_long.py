@@ -11,7 +11,7 @@ import pytest
 from assay.errors import DataFault
 from assay.model import Model
 from assay.spec import SeriesSpec
-from assay.workflows import long_series
+from assay.workflows import explaining, long_series
 
 SPEC = SeriesSpec(id="who", time="second", channels=["left", "right"])
 
@@ -92,12 +92,35 @@ def test_what_cannot_be_joined_is_named(columns: dict[str, object], said: str) -
         long_series.joined(long(**columns), SPEC, "way")
 
 
-def test_a_model_answers_a_long_table_with_the_ids(model: Model, walks: list[list[list[float]]]) -> None:
-    steps = [(f"w{row}", time, *step) for row, walk in enumerate(walks) for time, step in enumerate(walk)]
-    table = pa.table(dict(zip(("who", "second", "left", "right"), map(list, zip(*steps, strict=True)), strict=True)))
+@pytest.fixture
+def steps(walks: list[list[list[float]]]) -> pa.Table:
+    """The series as a long table."""
+    rows = [(f"w{row}", time, *step) for row, walk in enumerate(walks) for time, step in enumerate(walk)]
+    return pa.table(dict(zip(("who", "second", "left", "right"), map(list, zip(*rows, strict=True)), strict=True)))
+
+
+@pytest.fixture
+def joining(model: Model) -> Model:
+    """The model, as if it had been trained on long tables."""
     (column,) = model.profile.columns
     profile = replace(model.profile, columns=(replace(column, name=long_series.COLUMN),))
-    joining = replace(model, profile=profile, card={long_series.CARD: SPEC.model_dump()})
-    answer = pa.concat_tables(long_series.answers(joining, table))
+    return replace(model, profile=profile, card={long_series.CARD: SPEC.model_dump()})
+
+
+def test_a_series_of_a_long_table_is_explained_under_its_id(joining: Model, steps: pa.Table) -> None:
+    found = explaining.explained(joining, steps, num_rows=3)
+    assert [one["at"] for one in found] == [{"who": "w0"}, {"who": "w1"}, {"who": "w2"}]
+    assert explaining.long_table(found).column_names[:3] == ["row", "who", "prediction"]
+
+
+def test_an_id_that_is_named_as_a_column_of_the_table_keeps_both(joining: Model, steps: pa.Table) -> None:
+    named = replace(joining, card={long_series.CARD: {**SPEC.model_dump(), "id": "value"}})
+    why = explaining.long_table(explaining.explained(named, steps.rename_columns({"who": "value"}), num_rows=1))
+    assert why.column("value_")[0].as_py() == "w0"
+    assert isinstance(why.column("value")[0].as_py(), float)
+
+
+def test_a_model_answers_a_long_table_with_the_ids(joining: Model, steps: pa.Table) -> None:
+    answer = pa.concat_tables(long_series.answers(joining, steps))
     assert answer.column_names[:3] == ["row", "who", "prediction"]
     assert answer.column("prediction").to_pylist() == ["up" if row % 2 else "down" for row in range(40)]

@@ -88,3 +88,17 @@ def test_text_that_is_no_series_is_named_by_its_row(http: httpx.Client, walks: W
     response = inferred(http, [2], "BYTES", [json.dumps(walks[0]), "[[1, 2"])
     assert response.status_code == 400
     assert "in row 1, expected a list of numbers as JSON" in response.json()["error"]
+
+
+def test_stretches_of_a_series_add_up_and_the_channel_that_rises_speaks(http: httpx.Client, walks: Walks) -> None:
+    body = {"instances": [{"walk": walk} for walk in walks[:6]]}
+    predicted = http.post("/v1/models/walks:predict", json=body)
+    assert answers(predicted) == ["down", "up"] * 3
+    found = http.post("/v1/models/walks:explain", json={**body, "parameters": {"class": "up"}}).json()["explanations"]
+    size = {0: 0.0, 1: 0.0}
+    for explanation in found:
+        parts = {part["column"]: part["contribution"] for part in explanation["contributions"]}
+        assert explanation["base"] + sum(parts.values()) == pytest.approx(explanation["value"], abs=1e-9)
+        for channel in size:
+            size[channel] += sum(abs(share) for name, share in parts.items() if name.endswith(f", {channel}]"))
+    assert size[0] > size[1]

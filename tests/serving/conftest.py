@@ -17,7 +17,9 @@ from assay.model import Member, Model, Recipe, StepState
 from assay.store import artifact
 from assay.store.releases import Release
 from assay.vocabulary import Shelf
+from assay_serving.access import Access
 from assay_serving.desk import Desk
+from assay_serving.hosts import HostNames
 from assay_serving.settings import Plan
 from assay_serving.web import create_app
 
@@ -88,11 +90,12 @@ def row() -> dict[str, Any]:
 class App:
     """An application in this process that serves `folder` as m/1, and its client; `together` asks at the same time."""
 
-    def __init__(self, folder: Path, token_digest: str | None = None) -> None:
+    def __init__(self, folder: Path, access: Access | None = None, hosts: HostNames | None = None) -> None:
         self.desk = Desk()
         self.runner = asyncio.Runner()
         self.runner.run(self.desk.switch(Plan.alone("m", "1", str(folder))))
-        transport = httpx.ASGITransport(create_app(self.desk, token_digest), raise_app_exceptions=False)
+        self.app = create_app(self.desk, access, hosts=hosts)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://here")
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -158,6 +158,22 @@ def test_metadata_says_that_the_column_is_an_image(app: Any) -> None:
     assert (column["name"], column["datatype"], column["parameters"]["kind"]) == ("photo", "BYTES", "image")
 
 
+def test_the_patches_of_an_image_add_up_and_the_bright_half_is_what_speaks(app: Any) -> None:
+    body = {"instances": [text(image) for image in pictures(2)]}
+    records = app.post("/v1/models/m:predict", json=body).json()["predictions"]
+    assert records == app.post("/invocations", json=body).json()["predictions"]
+    found = app.post("/v1/models/m:explain", json=body).json()["explanations"]
+    for explanation, record in zip(found, records, strict=True):
+        parts = {part["column"]: part["contribution"] for part in explanation["contributions"]}
+        assert explanation["value"] == pytest.approx(record[f"probability_{record['prediction']}"], abs=1e-6)
+        assert explanation["base"] + sum(parts.values()) == pytest.approx(explanation["value"], abs=1e-9)
+        assert {name for name in parts if name.startswith("photo[0:2, ")} == {
+            f"photo[0:2, {left}:{left + 2}]" for left in range(0, SIDE, 2)
+        }
+    lower = {name for name in parts if int(name[6:].partition(":")[0]) >= SIDE // 2}
+    assert sum(parts[name] for name in lower) > 0.1  # of the second image, whose lower half is bright
+
+
 @pytest.mark.cluster
 def test_images_are_answered_over_http(served: Any, http: httpx.Client, folder: Path, folders: dict[str, Path]) -> None:
     before = served.releases

@@ -107,3 +107,31 @@ def test_half_a_character_is_refused_and_breaks_nothing(app: Any) -> None:
     answer = app.post("/invocations", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (200, 400)
     assert app.get("/v2/health/ready").status_code == 200
+
+
+def test_the_words_of_a_text_add_up_and_stand_where_they_say(app: Any) -> None:
+    body = {"instances": [{"said": said} for said in ASKED]}
+    records = app.post("/v1/models/m:predict", json=body).json()["predictions"]
+    found = app.post("/v1/models/m:explain", json=body).json()["explanations"]
+    for said, explanation, record in zip(ASKED, found, records, strict=True):
+        assert explanation["value"] == pytest.approx(record[f"probability_{record['prediction']}"], abs=1e-6)
+        total = sum(part["contribution"] for part in explanation["contributions"])
+        assert explanation["base"] + total == pytest.approx(explanation["value"], abs=1e-9)
+        for part in explanation["contributions"]:
+            first, last = map(int, part["column"].removeprefix("said[").removesuffix("]").split(":"))
+            assert said[first:last] == part["value"]
+    assert found[0]["contributions"][0]["value"] == "lovely"
+    assert {part["value"] for part in found[1]["contributions"][:2]} == {"awful", "dull"}
+
+
+def test_a_text_without_words_is_its_own_base(app: Any) -> None:
+    body = {"instances": [{"said": None}]}
+    (found,) = app.post("/v1/models/m:explain", json=body).json()["explanations"]
+    assert (found["contributions"], found["base"]) == ([], found["value"])
+
+
+def test_a_long_text_is_explained_by_groups_of_words_and_one_word_by_its_characters(app: Any) -> None:
+    body = {"instances": [{"said": "a lovely film " * 100}, {"said": "lovely"}]}
+    long, word = app.post("/v1/models/m:explain", json=body).json()["explanations"]
+    assert len(long["contributions"]) == 48
+    assert sorted(part["value"] for part in word["contributions"]) == sorted("lovely")

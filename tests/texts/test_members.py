@@ -48,6 +48,13 @@ def test_a_text_gets_the_same_answer_alone_and_among_others(key: str) -> None:
 
 
 @every_member
+def test_a_text_without_a_word_gets_the_same_answer_alone_and_among_others(key: str) -> None:
+    fitted = sentences.algorithm(key).fit(sentences.batch(), seed=0)
+    among_K = fitted.predict(sentences.texts("", "it was a great film and so much longer"))[0]
+    np.testing.assert_allclose(fitted.predict(sentences.texts(""))[0], among_K, atol=1e-6)
+
+
+@every_member
 def test_training_texts_without_a_word_still_fit(key: str) -> None:
     empty = sentences.batch()
     empty.columns["said"][:] = ""

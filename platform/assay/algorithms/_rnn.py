@@ -111,7 +111,9 @@ class Recurrent(nn.Module):
         packed = pack_padded_sequence(h_NTC, length.cpu(), batch_first=True, enforce_sorted=False)
         h_NTC, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=h_NTC.shape[1])
         score_NT = self.attention(h_NTC)[:, :, 0].masked_fill(~there_NT, -1e4)
-        pooled = [torch.einsum("nt,ntc->nc", weight_NT, h_NTC) for weight_NT in (score_NT.softmax(dim=1), share_NT)]
+        # All scores of a row without a word are alike: they would spread over padding that depends on the texts beside.
+        heed_NT = score_NT.softmax(dim=1) * there_NT
+        pooled = [torch.einsum("nt,ntc->nc", weight_NT, h_NTC) for weight_NT in (heed_NT, share_NT)]
         return torch.cat(pooled, dim=1)
 
 

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from assay.cli import house, models, runs, watching
+from assay.cli import explaining, house, models, runs, tokens, watching
 
 app = typer.Typer(
     help="From data to a served, watched model with one experiment file, on Ray.",
@@ -27,6 +27,7 @@ for verb in (
     runs.ensemble,
     models.predict,
     models.evaluate,
+    explaining.explain,
     models.list_models,
     models.promote,
     models.rollback,
@@ -38,6 +39,7 @@ for verb in (
 ):
     name = "models" if verb is models.list_models else verb.__name__
     app.command(name)(verb)
+app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:

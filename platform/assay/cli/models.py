@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,15 @@ References = Annotated[
     typer.Argument(metavar="MODEL...", help="NAME follows its aliases; NAME@ALIAS, NAME/VERSION or a folder stay."),
 ]
 Data = Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")]
+
+
+class LogLevel(StrEnum):
+    """How much a server writes down."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 def predict(
@@ -142,24 +152,33 @@ def serve(
     haproxy: Annotated[
         bool | None, typer.Option(help="Put HAProxy in front; by default where there is one, or as the cluster has it.")
     ] = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Ask for a token on loopback too.")] = False,
+    allow_host: Annotated[list[str] | None, typer.Option(help="Another name of this server in URLs.")] = None,
+    log_level: Annotated[LogLevel, typer.Option(help="info: every request; warning: what failed.")] = LogLevel.INFO,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Serve models over HTTP until Ctrl-C, and follow what `promote` and `rollback` say."""
+    """Serve models over HTTP until Ctrl-C, and follow what `promote`, `rollback` and `token` say."""
     from assay.engines import serving
+    from assay.engines.admission import Admission, is_guarded
     from assay.store.runs import Storage
     from assay.workflows import production
 
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads)
-    server = serving.start(found.releases(), host, port, scale=scale, address=address, with_haproxy=haproxy)
+    guarded = tokens or is_guarded(host)
+    admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
+    server = serving.start(
+        found.releases(), host, port, scale=scale, address=address, with_haproxy=haproxy, admission=admission
+    )
     with server:
         named = [serving.described(release) for release in server.releases]
         first = server.releases[0]
         ready = {"url": server.url, "model": first.name, "version": first.champion.version, "serving": named}
         _say(ready, f"serving {'; '.join(named)} at {server.url}; Ctrl-C stops it", as_json)
-        server.follow(found.releases, lambda text: typer.echo(text, err=True), production.LOOK_S)
+        asked = found.tokens if guarded else None
+        server.follow(found.releases, lambda text: typer.echo(text, err=True), production.LOOK_S, asked)
     typer.echo("stopped", err=True)

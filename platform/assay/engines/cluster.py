@@ -65,7 +65,10 @@ def connect(address: str | None = None, cpus: int | None = None) -> int:
         joining = not is_local(address)
         if "ray" not in sys.modules:  # Ray reads token settings once; changed later, it would lock itself out
             _choose_token(joining)
+        had_file = token_file().exists()
         _start((address or os.environ["RAY_ADDRESS"]) if joining else None, cpus)
+        if not had_file and token_file().exists():  # Ray writes it readable for all, when it was imported before us
+            token_file().chmod(0o600)
         connected.set()
     _quieten()
     return num_cpus()
@@ -133,15 +136,19 @@ def _start(address: str | None, cpus: int | None) -> None:
             ) from None
 
 
+def token_file() -> Path:
+    """Return where Ray keeps its token unless it is told otherwise."""
+    return Path.home() / ".ray" / "auth_token"
+
+
 def _choose_token(joining: bool) -> None:
-    token_file = Path.home() / ".ray" / "auth_token"
     if joining:
-        has_token = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ or token_file.exists()
+        has_token = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ or token_file().exists()
         if has_token:  # without this Ray says only "failed to connect" to a cluster that asks for a token
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         return
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if "RAY_AUTH_TOKEN_PATH" not in os.environ and not token_file.exists():
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ and not token_file().exists():
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -22,12 +22,14 @@ from pydantic import ValidationError
 
 from assay.catalog import setting_fault
 from assay.engines import cluster, haproxy
+from assay.engines.admission import Admission
 from assay.errors import ArtifactFault, AssayError, ClusterFault, SpecFault
 from assay.store import artifact
 from assay.store.releases import Release
+from assay.store.tokens import Token
 
 # Named, not imported: the server stands on the platform, not the other way round.
-APPLICATION, GATE, SETTINGS = "assay_serving.app", "assay_serving.gate", "assay_serving.settings"
+APPLICATION, SETTINGS = "assay_serving.app", "assay_serving.settings"
 APP_NAME, SHADOW_APP_NAME = "assay", "assay-shadow"
 READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
 # The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
@@ -51,6 +53,7 @@ class Server:
     releases: tuple[Release, ...]
     scale: Scale
     connected_here: bool  # and not by whoever called `start`, so `stop` leaves Ray again
+    admission: Admission = field(default_factory=Admission)
     environment: dict[str, str] = field(default_factory=dict)  # that a local Ray was started in, for HAProxy
 
     def switch(self, *releases: Release) -> None:
@@ -61,15 +64,38 @@ class Server:
             ClusterFault: the replicas did not take it in time.
         """
         _check(releases)
-        _deploy(releases, self.scale)
-        _await_releases(self.url, releases)
+        _deploy(releases, self.scale, self.admission)
+        _await_releases(self.url, releases, self.admission)
         self.releases = releases
 
-    def follow(self, find: Callable[[], Sequence[Release]], told: Callable[[str], None], every_s: float) -> None:
-        """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM; what fails is told, and tried again."""
+    def admit(self, tokens: tuple[Token, ...] | None) -> None:
+        """Know these tokens from now on, and no others; None asks for none, which only loopback allows.
+
+        Raises:
+            ClusterFault: the replicas did not take it.
+        """
+        admission = replace(self.admission, tokens=tokens)
+        _deploy(self.releases, self.scale, admission)
+        self.admission = admission
+
+    def follow(
+        self,
+        find: Callable[[], Sequence[Release]],
+        told: Callable[[str], None],
+        every_s: float,
+        tokens: Callable[[], tuple[Token, ...]] | None = None,
+    ) -> None:
+        """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM; what fails is told, and tried again.
+
+        `tokens` finds who may ask; it is asked first, so that a token is revoked whatever else fails.
+        """
 
         def look() -> None:
             try:
+                known = self.admission.tokens if tokens is None else tokens()
+                if known != self.admission.tokens:
+                    self.admit(known)
+                    told(f"may ask: {self.admission}")
                 found = tuple(find())
                 if found != self.releases:
                     self.switch(*found)
@@ -117,8 +143,9 @@ def start(
     scale: Scale | None = None,
     address: str | None = None,
     with_haproxy: bool | None = None,
+    admission: Admission | None = None,
 ) -> Server:
-    """Serve what releases name and return when it answers.
+    """Serve what releases name and return when it answers; `admission` says who may ask.
 
     Without `address` and outside a cluster a local Ray is started, and stopped again with the server; with HAProxy in
     front of it, where there is one, unless `with_haproxy` says otherwise. A cluster is taken as it is.
@@ -131,10 +158,11 @@ def start(
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
     scale = scale or Scale()
     _check(releases)
-    _arguments(releases, scale)
-    gate = importlib.import_module(GATE)
-    gate.refuse_open_door(host, gate.token_digest())
-    server = Server(f"http://{_reachable(host)}:{port}", releases, scale, connected_here=not cluster.is_connected())
+    admission = admission or Admission()
+    _arguments(releases, scale, admission)
+    admission.check(host)
+    url, connected_here = f"http://{_reachable(host)}:{port}", not cluster.is_connected()
+    server = Server(url, releases, scale, connected_here, admission)
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)
     with ExitStack() as undo:
@@ -149,8 +177,8 @@ def start(
             haproxy.check(with_haproxy)
         _open_proxy(host, port)
         undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
-        _deploy(releases, scale)
-        _await_releases(server.url, releases)
+        _deploy(releases, scale, admission)
+        _await_releases(server.url, releases, admission)
         undo.pop_all()
     return server
 
@@ -179,10 +207,11 @@ def _planned(release: Release) -> dict[str, Any]:
     return {"name": release.name, **placed, "canary_share": release.canary_share}
 
 
-def _arguments(releases: Sequence[Release], scale: Scale) -> Any:
+def _arguments(releases: Sequence[Release], scale: Scale, admission: Admission) -> Any:
     settings = importlib.import_module(SETTINGS)
     try:
-        return settings.ServeArgs(models=[_planned(release) for release in releases], **vars(scale))
+        models = [_planned(release) for release in releases]
+        return settings.ServeArgs(models=models, **vars(scale), **admission.planned())
     except ValidationError as error:
         raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
 
@@ -239,10 +268,10 @@ def _open_proxy(host: str, port: int) -> None:
         )
 
 
-def _deploy(releases: Sequence[Release], scale: Scale) -> None:
+def _deploy(releases: Sequence[Release], scale: Scale, admission: Admission) -> None:
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
-    arguments = _arguments(releases, scale)
+    arguments = _arguments(releases, scale, admission)
     if any(release.shadow for release in releases):  # not waited for: whether it comes up must matter to nobody
         beside = serve.RunTarget(application.build_shadow(arguments), name=SHADOW_APP_NAME, route_prefix=None)
         serve.run_many([beside], wait_for_applications_running=False)
@@ -269,11 +298,11 @@ def _last_line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _await_releases(url: str, releases: Sequence[Release]) -> None:
+def _await_releases(url: str, releases: Sequence[Release], admission: Admission) -> None:
     """Return when the server answers with these releases."""
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     found = "nothing answered"
-    with httpx.Client(base_url=url, headers=_authorization(), timeout=5.0, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=admission.headers(), timeout=5.0, trust_env=False) as client:
         for release in releases:
             while True:
                 try:
@@ -303,11 +332,6 @@ def _raise_refused(client: httpx.Client, release: Release) -> None:
     for entry in entries if isinstance(entries, list) else []:
         if entry["name"] == release.name and entry["version"] in wanted and entry["state"] == "UNAVAILABLE":
             raise ArtifactFault.at(f"model {entry['name']}/{entry['version']}", f"was refused ({entry['reason']})")
-
-
-def _authorization() -> dict[str, str]:
-    token = os.environ.get(importlib.import_module(SETTINGS).TOKEN_VARIABLE, "").strip()
-    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _reachable(host: str) -> str:

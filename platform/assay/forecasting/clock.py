@@ -15,6 +15,8 @@ from assay.errors import DataFault
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 SHORTEST_MONTH_DAYS = 28
+FIRST_US, LAST_US = -62_135_596_800_000_000, 221_845_392_000_000_000  # years 1 to 8999: a forecast goes on from there
+LARGEST_COUNT = 2**53
 MOST_USUAL = 0.5  # share of the gaps that must be alike, or there is no step to speak of
 SEASONS = {"hours": 24, "days": 7, "weeks": 52, "months": 12}  # steps after which people do the same again
 YEARS = {"hours": 8_736, "days": 364, "weeks": 52, "months": 12}  # the whole weeks, so that weekdays meet
@@ -95,6 +97,12 @@ class Clock:
         time_N, is_time, _ = read_times(column, place)
         if is_time != (self.unit != "count"):
             raise DataFault.at(place, "holds numbers" if not is_time else "holds dates", "give times as in training")
+        low, high = (FIRST_US, LAST_US) if is_time else (-LARGEST_COUNT, LARGEST_COUNT)
+        beyond_N = (time_N < low) | (time_N >= high)
+        if beyond_N.any():
+            row = int(np.flatnonzero(beyond_N)[0])
+            expected = "give times of the years 1 to 8999" if is_time else f"give numbers below {LARGEST_COUNT:,}"
+            raise DataFault.at(place, f"{int(beyond_N.sum()):,} rows lie too far off (first: row {row})", expected)
         number_N = _months_of(time_N) if self.unit == "months" else time_N
         index_N = (number_N - self.first) // self.step
         wrong_N = self.times(index_N) != time_N

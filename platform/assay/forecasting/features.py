@@ -7,6 +7,8 @@ unit, so that rows of series of any size, at any time of their growth, are alike
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,3 +111,27 @@ def mean_known(value_nj: np.ndarray) -> np.ndarray:
     count_n = (~np.isnan(value_nj)).sum(axis=1)
     found: np.ndarray = np.where(count_n > 0, np.nansum(value_nj, axis=1) / np.maximum(count_n, 1), np.nan)
     return found
+
+
+def parts_of_past(label: str, time: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return what the features of a forecast speak of: parts of the label's past, the time, and other columns alone.
+
+    Example:
+        >>> parts_of_past("sold", "day", ["lag 0", "lag 1", "weekday", "holiday"])
+        {'sold (last values)': ('lag 0', 'lag 1'), 'day': ('weekday',), 'holiday': ('holiday',)}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        part = next((part for part, pattern in PARTS.items() if re.fullmatch(pattern, name)), None)
+        player = name if part is None else time if part == "time" else f"{label} ({part})"
+        found[player] = (*found.get(player, ()), name)
+    return found
+
+
+PARTS = {
+    "last values": r"lag \d+",
+    "last seasons": r"seasonal (naive|place|lag \d+|mean \d+)",
+    "means": r"(mean of|rise over|spread of) \d+",
+    "a year ago": r"year ago( smooth)?",
+    "time": r"step|place in season|month|weekday|day of month|hour|year (co)?sine \d",
+}

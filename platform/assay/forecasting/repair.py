@@ -10,10 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from assay.errors import DataFault
 from assay.forecasting.clock import Clock
 from assay.forecasting.series import numbers, series_codes
 
 ERROR = "error"
+MOST_ADDED = 1_000_000  # rows that may be added, and more where there are many: two times far apart are a mistake
+MOST_ADDED_EACH = 20  # for each row there is
 
 
 def repaired(
@@ -25,7 +28,8 @@ def repaired(
     split into series. A row that is added has the other columns of the one before it.
 
     Raises:
-        DataFault: a time is missing or falls between two steps, or a value of the label is no number.
+        DataFault: a time is missing, falls between two steps or is far from all others, or a value of the label is no
+            number.
     """
     if ERROR == gaps == twice:
         return table, np.arange(table.num_rows)
@@ -70,13 +74,18 @@ def _whole(
     gap_N[:-1] = np.diff(index_N[row_N])
     gap_N[np.append(np.diff(code_N[row_N]) != 0, True)] = 1  # rows after the last of a series belong to the next
     gap_N = np.maximum(gap_N, 1)  # of a time that is there twice
+    lacking = int(gap_N.sum()) - len(gap_N)
+    if lacking > max(MOST_ADDED, MOST_ADDED_EACH * len(gap_N)):
+        before = row_N[int(np.argmax(gap_N))]
+        raise DataFault.at(
+            "the series", f"lack {lacking:,} times (most after row {before})", "see whether a time is wrong there"
+        )
     source_M = np.repeat(np.arange(len(row_N)), gap_N)
     added_M = np.arange(len(source_M)) - np.repeat(np.cumsum(gap_N) - gap_N, gap_N)
     value_M = np.where(added_M > 0, np.nan, value_N[source_M])
-    code_M = code_N[row_N[source_M]]
-    for code in np.unique(code_M):
-        at_T = np.flatnonzero(code_M == code)
-        value_M[at_T] = _filled(value_M[at_T], gaps)
+    first_n = np.flatnonzero(np.diff(code_N[row_N[source_M]])) + 1  # rows come series by series
+    for y_T in np.split(value_M, first_n):
+        y_T[:] = _filled(y_T, gaps)
     return row_N[source_M], value_M, added_M
 
 

@@ -92,9 +92,8 @@ def split(table: pa.Table, columns: Sequence[str], time: str, label: str, clock:
     y_N = numbers(table.column(label), f"label '{label}'") if has_label else np.full(table.num_rows, np.nan)
     code_N, names = series_codes(table, columns)
     found, faults = [], []
-    for code, name in enumerate(names):
-        row_T = np.flatnonzero(code_N == code)
-        row_T = row_T[np.argsort(index_N[row_T], kind="stable")]
+    order_N = np.lexsort((index_N, code_N))
+    for name, row_T in zip(names, np.split(order_N, np.cumsum(np.bincount(code_N))[:-1]), strict=True):
         y_T = y_N[row_T]
         present_n = np.flatnonzero(~np.isnan(y_T))
         known = int(present_n[-1]) + 1 if len(present_n) else 0

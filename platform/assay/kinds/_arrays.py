@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from assay.errors import Fault
 from assay.kinds import _few
 from assay.kinds._columns import BOOLEAN, DATETIME, NUMBER, Stored, canonical_text, stored
+from assay.kinds._few import MOST
 from assay.profile import ColumnProfile
 from assay.vocabulary import MISSING_CODE, ColumnKind
 
@@ -100,8 +101,10 @@ def _to_numeric(value: Stored) -> np.ndarray:
     elif value.type == "datetime":
         raise _Mismatch("dates")
     numbers_N: np.ndarray = pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False)
-    if np.isinf(numbers_N).any():
-        raise _Mismatch("infinite numbers", int(np.flatnonzero(np.isinf(numbers_N))[0]))
+    beyond_N = np.abs(numbers_N) > MOST
+    if beyond_N.any():
+        place = int(np.flatnonzero(beyond_N)[0])
+        raise _Mismatch("infinite numbers" if np.isinf(numbers_N[place]) else f"numbers beyond {MOST:.1e}", place)
     return numbers_N
 
 

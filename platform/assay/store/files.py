@@ -23,6 +23,7 @@ from assay.errors import ArtifactFault, ClusterFault
 STAGING = "staging"
 TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp$")
 STAGED = re.compile(r"^.+-[0-9a-f]{8}$")
+OPEN_FILE = 0o666  # who may read it is left to the umask
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
@@ -40,13 +41,13 @@ def _call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return function(*args, **kwargs)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole, in place of an older one.
+def write_file(path: Path, data: bytes, mode: int = OPEN_FILE) -> None:
+    """Write a file whole, in place of an older one; `mode` says who may read it, as far as the umask lets them.
 
     Raises:
         ClusterFault: the disk is full, closed or broken; the older file, if any, is still there.
     """
-    with _told(path), _temporary(path, data) as written:
+    with _told(path), _temporary(path, data, mode) as written:
         _call(os.replace, written, path)
         _sync_folder(path.parent)
 
@@ -106,15 +107,17 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         _sync_folder(target.parent)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are missing."""
-    if path.is_dir():
+def make_folder(path: Path, mode: int | None = None) -> None:
+    """Make a folder and those above it, where they are missing; with `mode` it has that, also if it was there."""
+    if path.is_dir() and (mode is None or path.stat().st_mode & 0o777 == mode):
         return
     with _told(path):
         try:
             _make_missing(path)
         except FileNotFoundError:  # another writer just removed an empty folder above us
             _make_missing(path)
+        if mode is not None:
+            _call(os.chmod, path, mode)
 
 
 def _make_missing(path: Path) -> None:
@@ -224,18 +227,18 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _temporary(path: Path, data: bytes) -> Iterator[Path]:
+def _temporary(path: Path, data: bytes, mode: int = OPEN_FILE) -> Iterator[Path]:
     written = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _fill(written, data)
+        _fill(written, data, mode)
         yield written
     except BaseException:
         _discard(written)
         raise
 
 
-def _fill(path: Path, data: bytes) -> None:
-    descriptor = _call(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _fill(path: Path, data: bytes, mode: int = OPEN_FILE) -> None:
+    descriptor = _call(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         rest = memoryview(data)
         while rest:  # a nearly full disk takes a part

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import stat
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+from assay.errors import ClusterFault
 from assay.parts import Json
 from assay.store.runs import Storage
+from assay.store.tokens import Tokens
 
 PACKAGES = ("ray", "torch", "lightgbm", "scikit-learn", "mlflow", "optuna", "pyarrow", "fastapi")
 MIN_FREE_GB = 2.0
@@ -20,7 +24,7 @@ def examine(storage: Storage, clean: bool) -> list[Json]:
     """Return one finding per check: `check`, `ok`, `found`, `fix`; with `clean` leftovers of crashes are removed."""
     findings = [_python(), *(_package(name) for name in PACKAGES), _cores(), _memory(), _disk(storage)]
     findings.append(_leftovers(storage, clean))
-    findings.append(_shadow())
+    findings += [_shadow(), _ray_token(), _tokens(storage)]
     return findings
 
 
@@ -75,3 +79,34 @@ def _shadow() -> Json:
     """Check that no folder hides Python's own `platform` module: then not even Ray can start."""
     found = importlib.import_module("platform")
     return _finding("module platform", hasattr(found, "system"), str(found.__file__), "remove platform/__init__.py")
+
+
+def _ray_token() -> Json:
+    """Check that Ray asks for a token, which its owner alone can read: whoever has it runs code on the cluster."""
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        found = "RAY_AUTH_MODE says no: whoever reaches Ray's ports can run code here"
+        return _finding("token of Ray", False, found, "export RAY_AUTH_MODE=token")
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if not path.exists():
+        return _finding("token of Ray", True, "no file; a Ray that a verb starts has a token of its own")
+    return _finding("token of Ray", not _open_to_others(path), *_mode(path, "600"))
+
+
+def _tokens(storage: Storage) -> Json:
+    """Check that nobody else can read or change who may ask a server."""
+    tokens = Tokens(storage.root)
+    for path, mode in ((tokens.folder, "700"), (tokens.path, "600")):
+        if path.exists() and _open_to_others(path):
+            return _finding("tokens of servers", False, *_mode(path, mode))
+    try:
+        return _finding("tokens of servers", True, f"{len(tokens.all())} in {tokens.path}")
+    except ClusterFault as fault:
+        return _finding("tokens of servers", False, fault.faults[0].found, fault.faults[0].fix)
+
+
+def _open_to_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _mode(path: Path, wanted: str) -> tuple[str, str]:
+    return f"{path} has mode {stat.S_IMODE(path.stat().st_mode):o}", f"chmod {wanted} {path}"

@@ -8,6 +8,7 @@ from assay.errors import SpecFault
 from assay.store.registry import Registry
 from assay.store.releases import Release, Releases
 from assay.store.runs import Storage
+from assay.store.tokens import Token, Tokens
 from assay.store.tracking import Tracking
 
 LOOK_S = 1.0  # between looks at the registry: one short query of a database
@@ -22,6 +23,7 @@ class Production:
 
     def __init__(self, storage: Storage, references: Sequence[str], tracking_uri: str | None = None) -> None:
         self._releases = Releases(Registry(Tracking(tracking_uri, storage.root)))
+        self._tokens = Tokens(storage.root)
         self._references = tuple(references)
         self._pinned: dict[str, Release] = {}
         names = [release.name for release in self.releases()]
@@ -37,6 +39,14 @@ class Production:
             ArtifactFault: what is there is not what was registered.
         """
         return [self._pinned.get(reference) or self._read(reference) for reference in self._references]
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Return the tokens that a server is to know now.
+
+        Raises:
+            ClusterFault: they cannot be read.
+        """
+        return self._tokens.all()
 
     def _read(self, reference: str) -> Release:
         release, follows = self._releases.find(reference)

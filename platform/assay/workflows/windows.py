@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,25 @@ from assay.forecasting.clock import read_times, time_ranks
 
 UNIT_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 US_PER_S = 1_000_000
+MAX_LIFETIME_S = 36_525 * UNIT_S["d"]
 FORM = re.compile(r"^(?P<count>[1-9]\d{0,11})(?P<unit>[mhdw]?)$")
+
+
+def lifetime(text: str) -> timedelta:
+    """Read `90m`, `12h`, `30d` or `4w`.
+
+    Raises:
+        SpecFault: it is none of these.
+
+    Example:
+        >>> lifetime("2d").days
+        2
+    """
+    match = FORM.match(text.strip())
+    span_s = int(match["count"]) * UNIT_S.get(match["unit"], 0) if match else 0
+    if not 0 < span_s <= MAX_LIFETIME_S:
+        raise SpecFault.at("--expires", f"'{text}' is no time", "write 90m, 12h, 30d or 4w, a hundred years at most")
+    return timedelta(seconds=span_s)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from fastapi.responses import PlainTextResponse
 
 from assay_serving import invocations, settings
 from assay_serving.desk import Desk
-from assay_serving.exchange import answered, json_response
+from assay_serving.exchange import KEY_HEADER, answered, json_response
 from assay_serving.faults import RequestFault
+from assay_serving.openapi import invocations as schemas
+from assay_serving.openapi.route import FLAG, JSON, PREDICTING, TEXT, record, says
 from assay_serving.served import Served
 
 MODEL_HEADER = "x-assay-model"  # the protocol has no name of a model: this says which, of several
@@ -22,7 +24,17 @@ MODEL_HEADER = "x-assay-model"  # the protocol has no name of a model: this says
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
 
-    @app.post("/invocations")
+    @app.post(
+        "/invocations",
+        **says(
+            "Predictions for a data frame, as MLflow's scoring protocol has them.",
+            JSON(schemas.answer),
+            body={**JSON(schemas.request), "text/csv": schemas.csv},
+            headers={MODEL_HEADER: schemas.model, KEY_HEADER: TEXT},
+            errors={404, *PREDICTING},
+            scope="predict",
+        ),
+    )
     async def invoke(request: Request) -> Response:
         reader = _reader(request.headers.get("content-type", ""))
 
@@ -32,12 +44,14 @@ def install(app: FastAPI, desk: Desk) -> None:
         found, _ = await answered(request, desk, request.headers.get(MODEL_HEADER), None, read)
         return json_response(invocations.answer(found.served.model, found.prediction_NK, found.told), found.served)
 
-    @app.get("/health")
-    @app.get("/ping")
-    async def ping() -> Response:
-        return Response("\n", media_type="application/json")  # as MLflow's own server does
+    said = says("Whether the server answers.", JSON(record(live=FLAG)), scope="public")
 
-    @app.get("/version")
+    @app.get("/health", **said)
+    @app.get("/ping", **said)
+    async def ping() -> Response:
+        return json_response({"live": True})  # MLflow's own server sends an empty line; its clients read the status
+
+    @app.get("/version", **says("The version of assay.", {"text/plain": TEXT}))
     async def version() -> Response:
         return PlainTextResponse(settings.PRODUCT_VERSION)
 

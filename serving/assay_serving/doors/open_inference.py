@@ -11,9 +11,11 @@ from fastapi import FastAPI, Request, Response
 
 from assay_serving import binary_tensors, open_inference, settings
 from assay_serving.desk import Desk
-from assay_serving.exchange import answered, json_response, loaded
+from assay_serving.exchange import KEY_HEADER, answered, json_response, loaded
 from assay_serving.faults import RequestFault
 from assay_serving.gate import VERSION_HEADER
+from assay_serving.openapi import tensors as schemas
+from assay_serving.openapi.route import BYTES, JSON, PREDICTING, TEXT, says
 from assay_serving.served import Served
 
 Wish = tuple[open_inference.InferRequest, list[str]]
@@ -27,36 +29,51 @@ def install(app: FastAPI, desk: Desk) -> None:
 
 
 def _add_health(app: FastAPI, desk: Desk) -> None:
-    @app.get("/v2/")
-    @app.get("/v2")
+    said = says("Name and extensions of the server.", JSON(schemas.SERVER))
+
+    @app.get("/v2/", **said)
+    @app.get("/v2", **said)
     async def server() -> Response:
         extensions = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
         return json_response({"name": "assay", "version": settings.PRODUCT_VERSION, "extensions": extensions})
 
-    @app.get("/v2/health/live")
+    @app.get("/v2/health/live", **says("Whether the process runs.", JSON(schemas.LIVE), scope="public"))
     async def live() -> Response:
         return json_response({"live": True})
 
-    @app.get("/v2/health/ready")
+    @app.get("/v2/health/ready", **says("Whether it answers predictions.", JSON(schemas.READY), scope="public"))
     async def ready() -> Response:
         return json_response({"ready": True, "live": True})
 
-    @app.get("/v2/models/{name}/versions/{version}/ready")
-    @app.get("/v2/models/{name}/ready")
+    said = says("Whether a model answers.", JSON(schemas.MODEL_READY))
+
+    @app.get("/v2/models/{name}/versions/{version}/ready", **said)
+    @app.get("/v2/models/{name}/ready", **said)
     async def model_ready(name: str, version: str | None = None) -> Response:
         desk.routes.find(name, version)
         return json_response({"name": name, "ready": True})
 
 
 def _add_inference(app: FastAPI, desk: Desk) -> None:
-    @app.get("/v2/models/{name}/versions/{version}")
-    @app.get("/v2/models/{name}")
+    said = says("Columns, outputs, classes and versions of a model.", JSON(schemas.METADATA))
+
+    @app.get("/v2/models/{name}/versions/{version}", **said)
+    @app.get("/v2/models/{name}", **said)
     async def metadata(name: str, version: str | None = None) -> Response:
         served = await loaded(desk, desk.routes.find(name, version))
         return json_response(_about(served, desk), served)
 
-    @app.post("/v2/models/{name}/versions/{version}/infer")
-    @app.post("/v2/models/{name}/infer")
+    said = says(
+        "Predictions for tensors, one for each column.",
+        {**JSON(schemas.answer), "application/octet-stream": BYTES},
+        body=JSON(schemas.request),
+        headers={KEY_HEADER: TEXT},
+        errors=PREDICTING,
+        scope="predict",
+    )
+
+    @app.post("/v2/models/{name}/versions/{version}/infer", **said)
+    @app.post("/v2/models/{name}/infer", **said)
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         header = request.headers.get(binary_tensors.HEADER)
         found, (asked, names) = await answered(request, desk, name, version, partial(_read, header))
@@ -87,14 +104,18 @@ def _read(header: str | None, body: bytes, served: Served) -> tuple[pa.Table, Wi
 
 
 def _add_repository(app: FastAPI, desk: Desk) -> None:
-    @app.get("/v2/models/{name}/versions/{version}/config")
-    @app.get("/v2/models/{name}/config")
+    said = says("The model's configuration, in Triton's words.", JSON(schemas.CONFIG))
+
+    @app.get("/v2/models/{name}/versions/{version}/config", **said)
+    @app.get("/v2/models/{name}/config", **said)
     async def config(name: str, version: str | None = None) -> Response:
         served = await loaded(desk, desk.routes.find(name, version))
         return json_response(open_inference.config(_about(served, desk), settings.MAX_ROWS), served)
 
-    @app.get("/v2/models/{name}/versions/{version}/stats")
-    @app.get("/v2/models/{name}/stats")
+    said = says("What was asked of a model, in Triton's words.", JSON(schemas.STATISTICS))
+
+    @app.get("/v2/models/{name}/versions/{version}/stats", **said)
+    @app.get("/v2/models/{name}/stats", **said)
     async def stats(name: str, version: str | None = None) -> Response:
         plan, asked = desk.routes.plan(name), desk.routes.find(name, version)
         refs = plan.answering if version is None else [asked]
@@ -103,12 +124,12 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
             found[0]["shadow"] = app.state.mirror.told(plan.ref(plan.shadow))
         return json_response({"model_stats": found})
 
-    @app.get("/v2/models/stats")
+    @app.get("/v2/models/stats", **says("What was asked of all models.", JSON(schemas.STATISTICS)))
     async def all_stats() -> Response:
         refs = [ref for plan in desk.routes for ref in plan.answering]
         return json_response({"model_stats": [_statistics(await loaded(desk, ref)) for ref in refs]})
 
-    @app.post("/v2/repository/index")
+    @app.post("/v2/repository/index", **says("All versions, and why one is not loaded.", JSON(schemas.INDEX)))
     async def index() -> Response:
         ready = {(ref.name, ref.version): ("READY", "") for plan in desk.routes for ref in plan.answering}
         refused = {key: ("UNAVAILABLE", why) for key, why in desk.refused.items()}
@@ -120,7 +141,10 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
             ]
         )
 
-    @app.post("/v2/repository/models/{name}/{action}")
+    @app.post(
+        "/v2/repository/models/{name}/{action}",
+        **says("Refused: models are switched by the operator.", None, scope="admin"),
+    )
     async def load_or_unload(name: str, action: str) -> Response:
         raise RequestFault(
             HTTPStatus.FORBIDDEN, f"{action} of '{name}': models are switched by the operator, not by clients"

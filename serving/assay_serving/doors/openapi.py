@@ -1,0 +1,18 @@
+"""`/openapi.json`: the description of this server, for people, clients made from it, and tests."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Response
+
+from assay_serving.desk import Desk
+from assay_serving.exchange import json_response
+from assay_serving.openapi.document import document
+from assay_serving.openapi.route import JSON, record, says
+
+
+def install(app: FastAPI, desk: Desk) -> None:
+    """Add the route."""
+
+    @app.get("/openapi.json", **says("This document.", JSON(record(openapi={"type": "string"}))))
+    async def describe() -> Response:
+        return json_response(await document(app, desk))
