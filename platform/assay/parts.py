@@ -95,6 +95,10 @@ class Kind(Part):
         """
         raise NotImplementedError
 
+    def as_request(self, table: pa.Table, profile: Profile) -> list[Json]:
+        """Return rows as a client sends them, JSON by column; `to_batch` makes the same arrays of them."""
+        raise NotImplementedError
+
     def default_steps(self, wants: str) -> tuple[str, ...]:
         """Return the keys of the steps that feed algorithms which want "codes", "dense" or "raw" columns."""
         raise NotImplementedError
@@ -174,9 +178,7 @@ class Algorithm(Part):
     """Learns from a batch."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"tabular"})
-    wants: ClassVar[str] = (
-        "dense"  # "codes" and NaN; "dense": one-hot, scaled, none missing; "raw": images, texts as is
-    )
+    wants: ClassVar[str] = "dense"  # one-hot, scaled, none missing; or "codes" and NaN; or "raw": images, texts as is
     space: ClassVar[Space] = {}  # what the search may draw
     portfolio: ClassVar[Sequence[Json]] = ({},)  # strong settings to try first, the cheapest first
     hurried: ClassVar[Json] = {}  # settings for the first try on a holdout: many rows in little time
@@ -263,7 +265,6 @@ class Fit:
 @dataclass(frozen=True, eq=False)
 class Grow:
     """A job: fit an algorithm on the training rows, as a member of the ensemble; its result is a `Grown`.
-
     Arrays of length N are about the rows of the evidence, in its order.
     """
 
@@ -318,7 +319,6 @@ class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
 
     It knows no actors: `engines/fleet.py` runs the jobs of one round in parallel, `local_fleet.py` in one process.
-
     One that `grows` has members fitted for it on training rows (`Grow`); its evidence has no trials: M is 0.
     """
 

@@ -106,6 +106,8 @@ def _wish(parameters: Any) -> Wish:
     name, evaluations = parameters.get("class"), parameters.get("evaluations", EVALUATIONS)
     if name is not None and not isinstance(name, str):
         raise bad_request(f"parameters.class: found {rows.described(name)}, expected a class as text")
+    if isinstance(evaluations, float) and evaluations.is_integer():
+        evaluations = int(evaluations)  # JSON has one kind of number: 256.0 is whole
     if type(evaluations) is not int or not FEWEST_EVALUATIONS <= evaluations <= MOST_EVALUATIONS:
         found = rows.described(evaluations)
         expected = f"a whole number from {FEWEST_EVALUATIONS} to {MOST_EVALUATIONS:,}"

@@ -20,7 +20,7 @@ CACHED_PATH_LETTERS = 256
 class Way:
     """Where a request goes: the path template of its route, and what that needs; None is any token.
 
-    What is public is answered without one: it says that the server is alive, and nothing else.
+    What is public is answered without one: it says that the server is alive, or is the page, which holds no data.
     """
 
     template: str

@@ -8,14 +8,14 @@ from fastapi.routing import APIRoute
 from assay_serving import access_log, faults, settings
 from assay_serving.access import Access
 from assay_serving.desk import Desk
-from assay_serving.doors import metrics, mlflow, open_inference, openapi, v1
+from assay_serving.doors import metrics, mlflow, open_inference, openapi, page, v1
 from assay_serving.gate import VERSION_HEADER, Gate, Traffic
 from assay_serving.hosts import HostNames
 from assay_serving.metrics import Metrics
 from assay_serving.scopes import Ways
 from assay_serving.shadow import Mirror
 
-DOORS = (open_inference, mlflow, v1, metrics, openapi)
+DOORS = (open_inference, mlflow, v1, metrics, page, openapi)
 
 
 def create_app(

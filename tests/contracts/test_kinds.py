@@ -139,6 +139,18 @@ def test_a_request_of_one_row_gives_that_row(key: str) -> None:
         same(one, expected.take(np.array([row])))
 
 
+@every_kind
+def test_rows_sent_as_a_client_sends_them_give_the_same_arrays(key: str) -> None:
+    profile = profile_of(key, rows(key))
+    expected = made(key).to_batch(rows(key), profile)
+    for table in (rows(key), as_csv(rows(key))) if key == "tabular" else (rows(key),):
+        sent = json.loads(json.dumps(made(key).as_request(table, profile), allow_nan=False))
+        assert set(sent[0]) == {column.name for column in profile.used}
+        found = made(key).to_batch(pa.Table.from_pylist(sent), profile)
+        for name, array in found.columns.items():
+            np.testing.assert_array_equal(array, expected.columns[name], err_msg=name)
+
+
 @every_table
 def test_the_profile_does_not_depend_on_the_format_of_the_file(key: str) -> None:
     typed, text = (profile_of(key, table) for table in (rows(key), as_csv(rows(key))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from assay import catalog
 from assay.errors import DataFault
+from assay.forecasting.requests import forecast, framing_of, wanted
+from assay.model import Model
+from assay.vocabulary import Shelf
+from assay.workflows.forecasts import recent_of
 
 
 def without(table: pa.Table, *rows: int) -> pa.Table:
@@ -117,3 +123,16 @@ def test_without_columns_known_in_advance_history_is_enough(make_sales: Any, lea
     told = framing.answer(framed, np.zeros(10))
     assert told.column("day").to_pylist()[:2] == [date(2024, 3, 31), date(2024, 4, 1)]
     assert told.column("shop").to_pylist() == ["north"] * 5 + ["south"] * 5
+
+
+def test_the_example_of_a_run_is_a_history_that_a_forecast_can_be_made_of(model: Model, make_sales: Any) -> None:
+    framing = framing_of(model.card)
+    assert framing is not None
+    recent = recent_of(framing, make_sales(), seed=0)
+    sent = catalog.make(Shelf.KINDS, "tabular").as_request(recent, wanted(framing, model.profile))
+    table = pa.Table.from_pylist(json.loads(json.dumps(sent, allow_nan=False)))
+    told = forecast(framing, table, model.predict)
+    assert told.num_rows == framing.past.horizon
+    assert set(told.column("shop").to_pylist()) < {"north", "south"}
+    asked = [row["day"] for row in sent if row["sold"] is None]
+    assert [day.isoformat()[:10] for day in told.column("day").to_pylist()] == asked

@@ -136,6 +136,12 @@ def test_a_wrong_parameter_is_refused_in_words(mixed: Any, row: Json, parameters
     assert words in answer.json()["error"]
 
 
+def test_a_whole_number_may_be_written_with_a_point(mixed: Any, row: Json) -> None:
+    bodies = [{"instances": [row], "parameters": {"evaluations": evaluations}} for evaluations in (256, 256.0)]
+    said = [mixed.post("/v1/models/m:explain", json=body).json() for body in bodies]
+    assert said[0] == said[1]
+
+
 def test_a_class_of_a_model_without_classes_is_refused(number: Any) -> None:
     body = {"instances": [[1.0, 2.0]], "parameters": {"class": "over"}}
     assert "is no class of this model" in number.post("/v1/models/m:explain", json=body).json()["error"]

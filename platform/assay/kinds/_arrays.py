@@ -82,6 +82,32 @@ def canonical_sample(values: Sequence[Any], profile: ColumnProfile) -> tuple[Any
     return tuple(None if missing else value for missing, value in zip(missing_N.tolist(), found.tolist(), strict=True))
 
 
+def to_plain(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> list[Any] | Fault:
+    """Return the values of a column as JSON has them, typed as its kind is, None where missing; or its fault."""
+    if profile.kind in (ColumnKind.CATEGORY, ColumnKind.TEXT):
+        text: list[Any] = canonical_text(stored(column)).to_pylist()
+        return text
+    if profile.kind is ColumnKind.DATETIME:
+        return _plain_times(column)
+    found = to_array(column, profile)
+    if isinstance(found, Fault):
+        return found
+    plain = [None if value != value else value for value in found.tolist()]  # NaN is not equal to itself
+    if profile.kind is ColumnKind.BOOLEAN:
+        return [None if value is None else bool(value) for value in plain]
+    return [int(value) if value is not None and value.is_integer() else value for value in plain]
+
+
+def _plain_times(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """Return times as text, days without a time where all of them are whole days."""
+    value = stored(column)
+    if value.type != "datetime":
+        return list(value.array.to_pylist())
+    times = value.array.to_pylist()
+    days = all(time is None or (time.hour, time.minute, time.second, time.microsecond) == (0,) * 4 for time in times)
+    return [None if time is None else (time.date() if days else time).isoformat() for time in times]
+
+
 def to_codes(text: pa.Array, levels: tuple[str, ...]) -> np.ndarray:
     """Return int32 codes of levels; MISSING_CODE where missing, len(levels) where the level is unseen."""
     codes = pc.fill_null(pc.index_in(text, value_set=pa.array(levels, pa.string())), len(levels)).to_numpy()

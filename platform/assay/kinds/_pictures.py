@@ -136,6 +136,15 @@ def with_channels(array: np.ndarray, axes: int) -> np.ndarray:
     return array[..., None] if axes == 3 else array
 
 
+def to_base64(pixel_HWC: np.ndarray) -> str:
+    """Return pixels as base64 text of a PNG file, which `decoded` turns into the same pixels."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixel_HWC[:, :, 0] if pixel_HWC.shape[2] == GREY else pixel_HWC).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
 def same_shape(column: pa.Array) -> bool:
     """Whether all lists of a column, and all lists in these, are as long as their neighbours."""
     while is_list(column.type):

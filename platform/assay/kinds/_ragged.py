@@ -162,6 +162,24 @@ def to_array(
     return found.padded(shape[0], fill)
 
 
+def to_plain(column: pa.ChunkedArray | pa.Array, name: str, num_steps: int) -> list[Any] | Fault:
+    """Return the first steps of each series as lists of numbers, of lists where there are channels; None where missing.
+
+    Numbers are the shortest that are read as the same float32.
+    """
+    found = read(column, name, np.arange(len(column)))
+    if isinstance(found, Fault):
+        return found
+    flat = found.value_SC.shape[1] == 1
+    series = np.split(found.value_SC, np.cumsum(found.length_N)[:-1])
+    plain = [[[_shortest(value) for value in step] for step in steps[:num_steps]] for steps in series]
+    return [[step[0] for step in steps] for steps in plain] if flat else plain
+
+
+def _shortest(value: np.float32) -> float | None:
+    return float(str(value)) if np.isfinite(value) else None
+
+
 def row_fault(name: str, count: int, num_rows: int, what: str, first: int) -> Fault:
     """Return the fault of some series, the first of them named by its row."""
     return Fault(f"column '{name}'", f"{count:,} of {num_rows:,} series {what} (first: row {first})", DROP)

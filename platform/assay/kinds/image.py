@@ -17,7 +17,7 @@ from assay.kinds._label import label_profile, summary_of, unknown_columns
 from assay.kinds._pictures import COLOUR, GREY, NotAnImage
 from assay.kinds._tensors import combined, leaf
 from assay.kinds.tabular import Tabular
-from assay.parts import Kind
+from assay.parts import Json, Kind
 from assay.profile import SAMPLE_SIZE, ColumnProfile, ColumnSummary, Moments, Profile
 from assay.seeds import row_hash
 from assay.vocabulary import ColumnKind, Task
@@ -95,6 +95,11 @@ class Image(Kind):
             faults += error.faults
         raise_all(DataFault, faults)
         return batch.with_columns({known.name: pixel_NHWC}, {known.name: Column(ColumnKind.IMAGE)})
+
+    def as_request(self, table: pa.Table, profile: Profile) -> list[Json]:
+        (known,) = profile.used  # a file of the size that models see: small, and read it is the same pixels
+        pixel_NHWC = self.to_batch(table.select([known.name]), profile).columns[known.name]
+        return [{known.name: _pictures.to_base64(pixel_HWC)} for pixel_HWC in pixel_NHWC]
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
         return {"raw": (), "codes": ("pixels",), "dense": ("gradients", "pixels", "components")}[wants]

@@ -15,7 +15,7 @@ from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _ragged, _tensors
 from assay.kinds._label import label_profile, summary_of, unknown_columns
 from assay.kinds.tabular import Tabular
-from assay.parts import Kind
+from assay.parts import Json, Kind
 from assay.profile import SAMPLE_SIZE, ColumnProfile, ColumnSummary, Moments, Profile
 from assay.seeds import row_hash
 from assay.vocabulary import ColumnKind, Task
@@ -92,6 +92,17 @@ class Series(Kind):
         raise_all(DataFault, faults)
         meaning = {column.name: Column(ColumnKind.SERIES) for column in known}
         return replace(batch, columns={**columns, **batch.columns}, meaning={**meaning, **batch.meaning})
+
+    def as_request(self, table: pa.Table, profile: Profile) -> list[Json]:
+        known = [column for column in profile.used if column.kind is ColumnKind.SERIES]
+        beside = replace(profile, columns=tuple(column for column in profile.columns if column not in known))
+        found = Tabular().as_request(table, beside)
+        for column in known:
+            series = _ragged.to_plain(table.column(column.name), column.name, column.shape[0])
+            if isinstance(series, Fault):
+                raise DataFault(series)
+            found = [{column.name: one, **row} for one, row in zip(series, found, strict=True)]
+        return found
 
     def wordless(self, table: pa.Table, label: str, declared: Mapping[str, Any]) -> np.ndarray:
         """Return a mask of the rows whose series have fewer than two steps or an infinite number."""

@@ -14,7 +14,7 @@ from assay.batch import Batch, Column
 from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _arrays, _columns
 from assay.kinds._label import label_profile, summary_of, unknown_columns
-from assay.parts import Kind
+from assay.parts import Json, Kind
 from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.vocabulary import ColumnKind, Task
 
@@ -90,6 +90,18 @@ class Tabular(Kind):
         for name, view in _views(profile).items():
             columns[name], meaning[name] = _arrays.to_text(table.column(view.view_of)), view
         return Batch(columns, meaning, row_N, y_N, num_classes=len(profile.label.classes))
+
+    def as_request(self, table: pa.Table, profile: Profile) -> list[Json]:
+        columns: dict[str, list[Any]] = {}
+        faults: list[Fault] = []
+        for column in profile.used:
+            found = _arrays.to_plain(table.column(column.name), column)
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                columns[column.name] = found
+        raise_all(DataFault, faults)
+        return [{name: values[row] for name, values in columns.items()} for row in range(table.num_rows)]
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
         if wants == "codes":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from assay.store import example
 from assay.store.artifact import MANIFEST, Manifest, Schema
 
 DATA = "artifact"  # our folder, inside MLflow's
 LOADER = "assay.store.pyfunc"
+EXAMPLE_INFO = {"artifact_path": "input_example.json", "type": "dataframe", "pandas_orient": "split"}
 
 
 def dressed(content: Mapping[str, bytes], manifest: Manifest, digest: str, mlflow_run: str) -> dict[str, bytes]:
@@ -17,19 +20,31 @@ def dressed(content: Mapping[str, bytes], manifest: Manifest, digest: str, mlflo
     from mlflow import pyfunc
     from mlflow.models import Model
 
+    shown = _input_example(content)
     model = Model(
         run_id=mlflow_run,
         utc_time_created=manifest.created,
         signature=_signature(manifest.schema_),
+        saved_input_example_info=EXAMPLE_INFO if shown else None,
         metadata={"assay.digest": digest, "columns": {c.name: c.kind.value for c in manifest.schema_.columns}},
     )
     pyfunc.add_to_model(model, loader_module=LOADER, data=DATA, python_env="python_env.yaml")
     return {
+        **shown,
         **{f"{DATA}/{name}": data for name, data in content.items()},
         "requirements.txt": _requirements(manifest).encode(),
         "python_env.yaml": f"python: {manifest.python}\ndependencies:\n- -r requirements.txt\n".encode(),
         "MLmodel": model.to_yaml().encode(),
     }
+
+
+def _input_example(content: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the first example as MLflow keeps one: what `mlflow.pyfunc.load_model(…).input_example` gives."""
+    if example.FILE not in content:
+        return {}
+    rows = example.parse(content[example.FILE])[0]
+    split = {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}
+    return {EXAMPLE_INFO["artifact_path"]: json.dumps(split).encode()}
 
 
 def _signature(schema: Schema) -> Any:

@@ -29,12 +29,13 @@ from assay.model import Combination, Member, Model, Recipe
 from assay.parts import Json, Kind, Metric
 from assay.seeds import child
 from assay.spec import Experiment
-from assay.store import artifact, files, reference
+from assay.store import artifact, card, example, files, reference
 from assay.store.runs import Run
 from assay.store.verify import Prover
 from assay.vocabulary import EntryKind, Shelf
 from assay.workflows import choices, long_series
 from assay.workflows.combine import Board, Combined
+from assay.workflows.examples import examples_of
 from assay.workflows.prepare import Prepared, Rows, recipe_for
 from assay.workflows.settle import settle
 
@@ -176,7 +177,7 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         prediction_nK = combination.part.combine_rows(combined.learned, prediction_MnK, batch)
     used = {*(member.recipe for member in members), *([combination.recipe] if combination else [])} - {""}
     recipes = {name: prepared.recipes[name] for name in sorted(used)}
-    card = {
+    told: Json = {
         "experiment": experiment.experiment,
         "run": shop.run.id,
         "winner": chosen.name,
@@ -185,14 +186,14 @@ def build(chosen: Entry, board: Board, shop: Workshop) -> Built:
         "out_of_fold": chosen.to_json(),
     }
     settled = settle(chosen.name, chosen.members, board.judged, experiment, shop.plan.metric)
-    shop.tell("settled", {"metric": card["metric"], **settled.told})
-    card |= settled.told
+    shop.tell("settled", {"metric": told["metric"], **settled.told})
+    told |= settled.told
     if rows.frames is not None:
-        card[CARD] = rows.frames.framing.to_json()
+        told[CARD] = rows.frames.framing.to_json()
     if experiment.series is not None:
-        card[long_series.CARD] = experiment.series.model_dump()
+        told[long_series.CARD] = experiment.series.model_dump()
     kind_key, calibration, decision = experiment.kind or "tabular", settled.calibration, settled.decision
-    model = Model(kind_key, rows.profile, recipes, members, combination, card, calibration, decision)
+    model = Model(kind_key, rows.profile, recipes, members, combination, told, calibration, decision)
     return Built(model, model.calibrated(prediction_nK), board.judged.y_N)
 
 
@@ -254,10 +255,11 @@ def _kept(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe:
     )
 
 
-def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
-    """Write the model's folder, load it in a fresh process, and return what it predicts there for `probe_rows`.
+def pack(built: Built, run: Run, rows: Rows, prover: Prover, experiment: Experiment) -> Json:
+    """Write the model's folder, load it in a fresh process, and return the scores of what it predicts for test rows.
 
-    What it predicts for test rows is then packed with it. A session that is killed in between packs again.
+    Packed with it are then what it predicts for test rows, the scores, and a few training rows as a client sends them.
+    A session that is killed in between packs again.
 
     Raises:
         ArtifactFault: the fresh process predicts otherwise than the processes that fitted the members.
@@ -269,8 +271,14 @@ def pack(built: Built, run: Run, rows: Rows, prover: Prover) -> np.ndarray:
     imports = sorted({name for name in own if name and name.split(".")[0] not in ("sklearn", "assay")})
     prediction_NK = prover.verify(run.model, probe_rows(rows), built.prediction_nK, imports=imports)
     files.remove_tree(run.model)
-    artifact.pack(run.model, built.model, reference.content(prediction_NK[: rows.test.num_rows], built.y_N, seed=0))
-    return prediction_NK
+    test = score_test(built.model, prediction_NK, rows, experiment)
+    beside = {
+        **reference.content(prediction_NK[: rows.test.num_rows], built.y_N, seed=0),
+        **card.scores(built.model.card["metric"], test, rows.test.num_rows),
+        **example.content(examples_of(experiment, rows)),
+    }
+    artifact.pack(run.model, built.model, beside)
+    return test
 
 
 def _module(key: Any) -> str:

@@ -17,6 +17,7 @@ from assay.forecasting.framing import Framed, Framing
 from assay.forecasting.series import check_columns, series_codes
 from assay.parts import Json
 from assay.proposals import Candidate
+from assay.seeds import child, row_hash
 from assay.spec import Experiment
 from assay.spec.spaces import Integer
 from assay.vocabulary import Shelf
@@ -33,6 +34,7 @@ class Frames:
     framing: Framing
     train: Framed
     test: Framed
+    recent: pa.Table  # the newest training rows of one series as they were given: what a client sends
 
 
 def frame(experiment: Experiment, table: pa.Table, test: pa.Table | None) -> Frames:
@@ -55,7 +57,26 @@ def frame(experiment: Experiment, table: pa.Table, test: pa.Table | None) -> Fra
     framing = Framing.learn(table, spec, label, time, scaled=experiment.metric == "mase")
     whole = joined(table, test)
     is_test_N = np.arange(whole.num_rows) >= table.num_rows
-    return Frames(framing, framing.to_learn(table), framing.windows(whole, is_test_N))
+    recent = recent_of(framing, table, child(experiment.seed, "example"))
+    return Frames(framing, framing.to_learn(table), framing.windows(whole, is_test_N), recent)
+
+
+def recent_of(framing: Framing, table: pa.Table, seed: int) -> pa.Table:
+    """Return the end of a series chosen by the seed: as much history as a forecast needs twice, the last steps to come.
+
+    Those have no label, as if they had not been yet. No rows where no series is long enough.
+    """
+    table, _ = framing.repaired(table)
+    horizon, fewest = framing.past.horizon, framing.past.fewest
+    long = [one for one in framing.split(table) if one.known >= fewest + horizon]
+    if not long:
+        return table.slice(0, 0)
+    one = long[int(np.argmin(row_hash(np.arange(len(long)), seed)))]
+    found = table.take(pa.array(one.row_T[: one.known][-(2 * fewest + horizon) :]))
+    label = found.column(framing.label).combine_chunks()
+    known = label.slice(0, len(label) - horizon)
+    values = pa.concat_arrays([known, pa.nulls(horizon, label.type)])
+    return found.set_column(found.column_names.index(framing.label), framing.label, values)
 
 
 def check(experiment: Experiment) -> None:

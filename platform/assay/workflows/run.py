@@ -235,9 +235,8 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
         result["trials"] = {"counted": len(records), **_ends(records)}
         result |= {key: built.model.card[key] for key in ("calibration", "decision")}
         _write_replay(run, experiment, records, chosen.name)
-        prediction_NK = finalize.pack(built, run, rows, prover)
+        result["test"] = finalize.pack(built, run, rows, prover, experiment)
     tell("packed", {"folder": str(run.model), "elapsed_s": round(budget.elapsed_s, 3)})
-    result["test"] = finalize.score_test(built.model, prediction_NK, rows, experiment)
     tell("tested", {"scores": result["test"]})
     warming.join()
     result["model"] = register(experiment, run, tracking, result, tell)

@@ -65,7 +65,7 @@ def says(
     `answer` and `body` are schemas by media type, `JSON(schema)` for the usual one; an `answer` None is never given.
     `headers` are those that a client may send. `errors` are statuses beyond `ALWAYS`, beyond 404 of a path with
     parameters and `WITH_BODY` of a body; give `PREDICTING` where a model is asked. `scope` is what a token must allow;
-    `public` routes ask for none, and say nothing but that the server is alive.
+    `public` routes ask for none: they say nothing but that the server is alive, or are the page, which holds no data.
     """
     implied = WITH_BODY if body is not None else frozenset[int]()
     said = Says(summary, answer, body, headers or {}, frozenset(map(int, errors)) | implied, scope)

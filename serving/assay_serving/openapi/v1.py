@@ -15,17 +15,26 @@ MODEL = record(name=TEXT, ready=FLAG, model_version_status=listing(record(versio
 
 def request(served: Served) -> Json:
     """Return the schema of rows, as a list of them or by columns."""
-    return _forms(served, {"signature_name": TEXT}, {})
+    return {"description": BY_NAME, "anyOf": _forms(served, {"signature_name": TEXT})}
 
 
 def explain_request(served: Served, most_rows: int) -> Json:
-    """Return the schema of rows to explain, and of what is wished of the explanations."""
-    evaluations = {**WHOLE, "minimum": FEWEST_EVALUATIONS, "maximum": MOST_EVALUATIONS, "default": EVALUATIONS}
-    wishes: dict[str, Any] = {"evaluations": evaluations}
+    """Return the schema of rows to explain, and of what is wished of the explanations.
+
+    `most_rows` may have the usual number of evaluations each, fewer rows more of them.
+    """
+    few = most_rows * EVALUATIONS // MOST_EVALUATIONS
+    cases = [(most_rows, EVALUATIONS), (few, MOST_EVALUATIONS)]
+    return {"description": BY_NAME, "anyOf": [form for rows_most, most in cases for form in
+                                              _forms(served, _wishes(served, most), rows_most)]}  # fmt: skip
+
+
+def _wishes(served: Served, most: int) -> dict[str, Any]:
+    evaluations = {**WHOLE, "minimum": FEWEST_EVALUATIONS, "maximum": most, "default": EVALUATIONS}
+    known: dict[str, Any] = {"evaluations": evaluations}
     if served.model.classes:
-        wishes["class"] = one_of(served.model.classes)
-    parameters = {**record(wishes), "additionalProperties": False}
-    return _forms(served, {"signature_name": TEXT, "parameters": parameters}, {"maxItems": most_rows})
+        known["class"] = one_of(served.model.classes)
+    return {"signature_name": TEXT, "parameters": {**record(known), "additionalProperties": False}}
 
 
 def answer(served: Served) -> Json:
@@ -50,12 +59,12 @@ def explanations(served: Served) -> Json:
     return record(explanations=listing(one))
 
 
-def _forms(served: Served, beside: Json, limits: Json) -> Json:
+def _forms(served: Served, beside: Json, most_rows: int | None = None) -> list[Json]:
     columns = rows.columns_of(served)
-    sent: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
-    return {
-        "description": "Columns may stand in any order, and `inputs` may be an object of lists, one for each column.",
-        "anyOf": [
-            {**record(beside, **{form: sent}), "additionalProperties": False} for form in ("instances", "inputs")
-        ],
-    }
+    # The rows of a request for a forecast are its history; those to come are what is explained.
+    limits = {} if most_rows is None or served.framing is not None else {"maxItems": most_rows}
+    form: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
+    return [{**record(beside, **{name: form}), "additionalProperties": False} for name in ("instances", "inputs")]
+
+
+BY_NAME = "Columns are found by name. `inputs` may also be an object with a list for each column."
