@@ -45,7 +45,6 @@ SETTINGS = {
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     # Our own code in the event loop that reads the requests: what takes long runs in threads of ours anyway.
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "100",  # lines of the access log that are written together
 }
 
 
