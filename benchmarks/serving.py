@@ -30,6 +30,8 @@ from statistics import median
 
 import pyarrow.parquet as pq
 
+from assay.model import Model
+
 HERE = Path(__file__).resolve().parent
 ADULT = HERE.parent / "examples/data/adult"
 CLIENTS, BATCH_ROWS, NUM_SINGLE = (1, 8, 32), 1_000, 64
@@ -66,7 +68,7 @@ def same(one: list[dict[str, object]], other: list[dict[str, object]]) -> bool:
 
 def measure(num_rounds: int, seconds: float, modes: tuple[str, ...]) -> Measured:
     """Start all servers, and let them take turns."""
-    from measuring import bare_handler, plain_model, servers
+    from measuring import servers
 
     model = servers.fitted(pq.read_table(ADULT / "train.parquet"), "income", ">50K")
     rows = pq.read_table(ADULT / "test.parquet").drop_columns(["income"]).to_pylist()
@@ -74,33 +76,39 @@ def measure(num_rounds: int, seconds: float, modes: tuple[str, ...]) -> Measured
     loads[f"{BATCH_ROWS:,} rows"] = (1, bodies(rows[: 4 * BATCH_ROWS], BATCH_ROWS))
     found: Measured = defaultdict(list)
     with tempfile.TemporaryDirectory() as home, ExitStack() as running:
-        ours = servers.write_ours(model, Path(home) / "ours")
-        plain = servers.write_plain(model, Path(home) / "plain")
-        ports = {name: servers.free_port() for name in (PLAIN, BY_HAND, MLFLOW, *modes)}
-        urls = {name: f"http://127.0.0.1:{port}/invocations" for name, port in ports.items()}
-        commands = {
-            PLAIN: servers.fastapi("measuring.bare_handler:app", ports[PLAIN]),
-            BY_HAND: servers.fastapi("measuring.plain_model:app", ports[BY_HAND]),
-            MLFLOW: servers.mlflow(servers.write_mlflow(plain, Path(home) / "mlflow"), ports[MLFLOW]),
-            **{mode: servers.ours(ours, ports[mode], OURS[mode]) for mode in modes},
-        }
+        urls = started(model, Path(home), modes, loads[f"{BATCH_ROWS:,} rows"][1][0], running)
         files = {name: Path(home) / f"{place}.json" for place, name in enumerate(loads)}
         for name, (_, content) in loads.items():
             files[name].write_text(json.dumps(content))
-        folders = {plain_model.FOLDER_VARIABLE: str(plain), bare_handler.FOLDER_VARIABLE: str(ours)}
-        check = loads[f"{BATCH_ROWS:,} rows"][1][0]
-        for name, command in commands.items():
-            running.enter_context(servers.started(command, urls[name], check, folders))
-        said = {name: servers.answer_of(url, check) for name, url in urls.items()}
-        for name in said:
-            if not same(said[name], said[PLAIN]):
-                raise SystemExit(f"{name} does not predict what {PLAIN} predicts")
-        names = list(commands)
+        names = list(urls)
         for round_ in range(num_rounds):
             for load, (num_clients, _) in loads.items():
                 for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
                     found[name, load].append(loaded(urls[name], files[load], num_clients, seconds))
     return found
+
+
+def started(model: Model, home: Path, modes: tuple[str, ...], check: str, running: ExitStack) -> dict[str, str]:
+    """Start a server of each kind; returns where they answer, once all have said the same of `check`."""
+    from measuring import bare_handler, plain_model, servers
+
+    ours, plain = servers.write_ours(model, home / "ours"), servers.write_plain(model, home / "plain")
+    ports = {name: servers.free_port() for name in (PLAIN, BY_HAND, MLFLOW, *modes)}
+    urls = {name: f"http://127.0.0.1:{port}/invocations" for name, port in ports.items()}
+    commands = {
+        PLAIN: servers.fastapi("measuring.bare_handler:app", ports[PLAIN]),
+        BY_HAND: servers.fastapi("measuring.plain_model:app", ports[BY_HAND]),
+        MLFLOW: servers.mlflow(servers.write_mlflow(plain, home / "mlflow"), ports[MLFLOW]),
+        **{mode: servers.ours(ours, ports[mode], OURS[mode]) for mode in modes},
+    }
+    folders = {plain_model.FOLDER_VARIABLE: str(plain), bare_handler.FOLDER_VARIABLE: str(ours)}
+    for name, command in commands.items():
+        running.enter_context(servers.started(command, urls[name], check, folders))
+    said = {name: servers.answer_of(url, check) for name, url in urls.items()}
+    for name in said:
+        if not same(said[name], said[PLAIN]):
+            raise SystemExit(f"{name} does not predict what {PLAIN} predicts")
+    return urls
 
 
 def ratio(found: Measured, load: str, what: str, one: str, other: str) -> float:
