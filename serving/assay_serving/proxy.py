@@ -25,14 +25,7 @@ SAID = {
     500: DIED,
     503: (503, "the server is full or not ready; try again"),
 }
-# HAProxy's own errors have the status that HTTP means: a 408 is a client that sends too slowly.
-SAID_BY_HAPROXY = {
-    **SAID,
-    400: (400, "this is no HTTP request"),
-    408: (408, "the request did not come in time"),
-    502: DIED,
-    504: LATE,
-}
+SAID_BY_HAPROXY = {**SAID, 502: DIED, 504: LATE}
 
 
 def middlewares() -> list[Middleware]:
