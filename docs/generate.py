@@ -143,6 +143,7 @@ SECTIONS = (
     ("final", "FinalSpec"),
     ("compute", "ComputeSpec"),
     ("register", "RegisterSpec"),
+    ("retrain", "RetrainSpec"),
     ("Parts", "PartSpec"),
 )
 

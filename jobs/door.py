@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from itertools import pairwise
 from pathlib import Path
 
+CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what Ray 2.60 sets for the entrypoint of a job
 LASTING = Path.home() / ".assay"
 
 
 def in_job() -> bool:
     """Whether Ray started this process as a job's entrypoint."""
-    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    return CONFIG in os.environ
+
+
+def submission_id() -> str:
+    """Return the id that a job was submitted under, empty outside of one."""
+    metadata = json.loads(os.environ.get(CONFIG, "{}")).get("metadata") or {}
+    return str(metadata.get("job_submission_id", ""))
 
 
 def lasting_storage() -> None:

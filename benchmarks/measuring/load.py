@@ -31,6 +31,7 @@ class Client:
     wire: socket.socket
     started_s: float = 0.0
     found: bytearray = field(default_factory=bytearray)
+    ends: bool = False  # the server closes it after this answer
 
     def ask(self, request: bytes) -> None:
         """Send a request; it fits into the buffer of the system, or waits until it does."""
@@ -60,6 +61,7 @@ class Client:
             whole = body >= length
         else:
             whole = self.found.endswith(b"0" + HEAD_END)  # the last chunk
+        self.ends = self.ends or b"connection: close" in head
         return int(head.split(b" ", 2)[1]) if whole else None
 
 
@@ -103,6 +105,11 @@ def measured(url: str, bodies: list[str], num_clients: int, seconds: float) -> d
                 if client.started_s >= counts_from_s:
                     walls_s.append(ended_s - client.started_s)
                     num_failed += status != 200
+                if client.ends:
+                    ready.unregister(client.wire)
+                    client.wire.close()
+                    client.wire, client.ends = connected(url), False
+                    ready.register(client.wire, selectors.EVENT_READ, client)
                 client.ask(next(requests))
         for client in clients:
             client.wire.close()

@@ -71,15 +71,16 @@ def fitted(rows: pa.Table, test_rows: pa.Table) -> Trained:
     said_NK = np.zeros((rows.num_rows, 2))
     for fold in range(NUM_FOLDS):
         held_N = row_N % NUM_FOLDS == fold
-        said_NK[held_N] = _fitted(rows.filter(pa.array(~held_N))).predict(rows.filter(pa.array(held_N)))
-    model = _fitted(rows)
+        said_NK[held_N] = model_of(rows.filter(pa.array(~held_N))).predict(rows.filter(pa.array(held_N)))
+    model = model_of(rows)
     y_N = model.batch(rows).label_N
     score = scores(model, y_N, said_NK, METRIC, seed=0)[METRIC]
     card = {"metric": METRIC, "out_of_fold": score}
     return Trained(replace(model, card=card), reference.content(model.predict(test_rows), y_N, 0))
 
 
-def _fitted(rows: pa.Table) -> Model:
+def model_of(rows: pa.Table) -> Model:
+    """Return LightGBM fitted on rows."""
     kind = catalog.make(Shelf.KINDS, "tabular")
     profile = kind.profile(kind.summarise(rows, np.arange(rows.num_rows), 0), "y", None, {}, "yes")
     params = {"num_trees": 60, "num_leaves": 8, "learning_rate": 0.1}

@@ -13,10 +13,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.api import Experiment, Result, drift, explain, load_model, resume, try_ensembles
+    from assay.api import Experiment, Result, drift, explain, load_model, resume, retrain, try_ensembles
 
 __version__ = "0.1.0"
-__all__ = ["Experiment", "Result", "__version__", "drift", "explain", "load_model", "resume", "try_ensembles"]
+__all__ = [
+    "Experiment",
+    "Result",
+    "__version__",
+    "drift",
+    "explain",
+    "load_model",
+    "resume",
+    "retrain",
+    "try_ensembles",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -146,6 +146,37 @@ def drift(
     return found
 
 
+def retrain(
+    model: str,
+    data: Any = None,
+    storage: str | Path | None = None,
+    *,
+    window: str | None = None,
+    submission: str | None = None,
+    quiet: bool = True,
+    **rule: float,
+) -> dict[str, Any]:
+    """Fit a model again on old and new rows and promote it if it is better; returns what `assay retrain --json` prints.
+
+    `data` is a path, paths, a DataFrame (pandas, polars) or an Arrow table; the server's prediction log with the labels
+    that came back when left out. The same `submission` again gives the recorded outcome, or goes on where a kill left
+    it. `rule` are keys of `retrain` in the experiment file, such as `min_gain=0.02`.
+
+    Raises:
+        SpecFault, DataFault, ClusterFault, ArtifactFault: see `assay.errors`.
+    """
+    from assay.engines.loading import from_memory
+    from assay.progress import Progress
+    from assay.workflows.retraining import retrain as retraining
+
+    rows = [str(data)] if isinstance(data, str | Path) else data
+    if rows is not None and not isinstance(rows, list | tuple):
+        rows = from_memory(rows)
+    asked = retraining.Asked(model, rows, window, submission, rule=rule)
+    with Progress(quiet) as progress:
+        return retraining.retrain(asked, workflow.Session(Storage(storage), progress))
+
+
 def explain(
     model: str | Model,
     data: Any,

@@ -52,6 +52,12 @@ class Progress:
     def _reading(self, data: Mapping[str, Any]) -> str:
         return f"reading {data['data']}"
 
+    def _retraining(self, data: Mapping[str, Any]) -> str:
+        return f"retraining {data['model']}, submission {data['submission']}"
+
+    def _judging(self, data: Mapping[str, Any]) -> str:
+        return f"judging beside {data['champion']}, on rows that neither saw"
+
     def _profiled(self, data: Mapping[str, Any]) -> str:
         dropped = "".join(f"\n          column '{name}' is not used: {why}" for name, why in data["dropped"].items())
         noted = "".join(f"\n          column '{name}': {note}" for name, note in data.get("notes", {}).items())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -22,6 +22,8 @@ from assay_serving.batching import Batcher
 from assay_serving.routing import Routes
 from assay_serving.served import Served
 from assay_serving.settings import ModelPlan, ModelRef, Plan
+from assay_serving.spread import Turnout, Vote
+from assay_serving.versions import Versions
 from assay_serving.waiting import WaitingRoom
 
 # Converted already, or as they were sent: those of many requests are converted together.
@@ -37,26 +39,51 @@ class Answered:
     prediction_NK: np.ndarray
     told: pa.Table | None = None  # the columns of a forecast
     request_id: str = ""
+    rows: Rows | None = None  # the same, as they were given to the predict call
+    turnout: Turnout | None = None  # of the members, where they are asked apart
+
+    @property
+    def batch(self) -> Batch | None:
+        """The same rows as the model read them."""
+        return self.served.model.batch(self.rows) if isinstance(self.rows, pa.Table) else self.rows
+
+    @property
+    def num_answers(self) -> int:
+        """Rows of the answer; a forecast has others than its request."""
+        return len(self.prediction_NK) if self.told is None else self.told.num_rows
+
+
+async def load_here(ref: ModelRef) -> Served:
+    """Return a version with all its members in this process.
+
+    Raises:
+        ArtifactFault: it was changed, is incomplete, or is not ours.
+    """
+    return await asyncio.to_thread(Served.load, ref)
 
 
 class Desk:
     """Answers with the versions it was last given; the event loop stays free while a model computes."""
 
-    def __init__(self, threads: int = 1, max_loaded: int = settings.MAX_LOADED) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        max_loaded: int = settings.MAX_LOADED,
+        load: Callable[[ModelRef], Awaitable[Served]] = load_here,
+    ) -> None:
         self.routes = Routes()
         self.refused: dict[tuple[str, str], str] = {}  # versions that were to be loaded, and why they are not
         self.watching: list[Callable[[Answered], None]] = []  # told of every answer; must neither raise nor take long
         self.calling: list[Callable[[Served, int, int], None]] = []  # told of each predict call: its requests, its rows
         self.loads: Counter[tuple[str, str, str]] = Counter()  # name, version and `loaded` or `refused`
         self.room = WaitingRoom(settings.MAX_WAIT_S)
-        self._max_loaded = max_loaded
-        self._loaded: OrderedDict[ModelRef, Served] = OrderedDict()  # the one used last is the last
-        self._loading: dict[ModelRef, asyncio.Task[Served]] = {}
+        self._load_version = load
+        self._loaded = Versions(self._load, max_loaded)
         self._threads = threads
         self._pinned: set[int] = set()  # threads of this process that keep to the limit
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
         self._executor = ThreadPoolExecutor(1, "predict")
-        self._batcher: Batcher[Served, Rows, np.ndarray] = Batcher(
+        self._batcher: Batcher[Served, Rows, Vote] = Batcher(
             self._predict,
             self._executor,
             max_items=settings.MAX_BATCH_REQUESTS,
@@ -85,8 +112,7 @@ class Desk:
         if not models:
             raise ArtifactFault(*(Fault(f"model {name}/{version}", why) for (name, version), why in refused.items()))
         self.routes, self.refused = Routes.of(Plan(models=models)), refused
-        for ref in [ref for ref in self._loaded if ref not in self._answering()]:
-            del self._loaded[ref]
+        self._loaded.keep(self._answering())
 
     async def _possible(self, model: ModelPlan, refused: dict[tuple[str, str], str]) -> ModelPlan | None:
         """Return what of a model's plan can be answered with: all, or it without its canary, or what was before."""
@@ -110,21 +136,12 @@ class Desk:
         Raises:
             AssayError: it cannot be loaded.
         """
-        if ref in self._loaded:
-            self._loaded.move_to_end(ref)
-            return self._loaded[ref]
-        if ref not in self._loading:  # requests that come meanwhile wait for the same
-            self._loading[ref] = asyncio.create_task(self._load(ref))
-            self._loading[ref].add_done_callback(lambda _: self._loading.pop(ref, None))
-        served = self._loaded[ref] = await asyncio.shield(self._loading[ref])
-        while len(self._loaded) > self._max_loaded:
-            self._loaded.popitem(last=False)
-        return served
+        return await self._loaded.get(ref)
 
     async def _load(self, ref: ModelRef) -> Served:
         outcome = "refused"
         try:
-            served = await asyncio.to_thread(Served.load, ref)
+            served = await self._load_version(ref)
             outcome = "loaded"
         finally:
             self.loads[ref.name, ref.version, outcome] += 1
@@ -149,43 +166,50 @@ class Desk:
         self._batcher.admit()
 
     async def predict(self, served: Served, rows: Rows) -> np.ndarray:
-        """Return prediction_NK for rows, maybe together with other requests' rows.
+        """Return prediction_NK for rows; see `vote`."""
+        return (await self.vote(served, rows)).prediction_NK
+
+    async def vote(self, served: Served, rows: Rows) -> Vote:
+        """Return what a model says of rows, maybe together with other requests' rows.
 
         Raises:
             DataFault: rows that were not converted yet do not fit.
             Overloaded: too many requests wait.
             TimeoutError: it took longer than a request may.
+            NoMember: the members are asked apart, and none answered.
         """
         started_ns, tally = time.perf_counter_ns(), served.tally
         try:
             async with asyncio.timeout(settings.REQUEST_TIMEOUT_S):
-                prediction_NK = await self._batcher.submit(served, rows, len(rows))
+                vote = await self._batcher.submit(served, rows, len(rows))
         except BaseException:
             tally.num_failed += 1
             raise
         tally.num_requests += 1
+        tally.num_degraded += vote.turnout is not None and vote.turnout.degraded
         tally.num_rows += len(rows)
         tally.wait_ns += time.perf_counter_ns() - started_ns
         tally.last_ms = time.time_ns() // 1_000_000
-        return prediction_NK
+        return vote
 
     def _is_brief(self, served: Served, num_rows: int) -> bool:
         # CPU time says nothing of threads that the model starts itself.
         few = num_rows <= settings.BRIEF_CALL_ROWS and self._threads == 1
         return few and served.tally.brief_s <= settings.BRIEF_CALL_S
 
-    def _predict(self, served: Served, items: Sequence[Rows]) -> Sequence[np.ndarray]:
+    def _predict(self, served: Served, items: Sequence[Rows]) -> Sequence[Vote]:
         if threading.get_ident() not in self._pinned:
             self._pin()
         started_ns, started_s = time.perf_counter_ns(), time.thread_time()
-        prediction_NK = served.model.predict_batch(together(served, items))
-        if len(prediction_NK) <= settings.BRIEF_CALL_ROWS:
+        vote = served.vote(together(served, items))
+        if vote.turnout is None and len(vote.prediction_NK) <= settings.BRIEF_CALL_ROWS:  # nobody elsewhere was asked
             served.tally.time_brief(time.thread_time() - started_s)
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
         for watch in self.calling:
-            watch(served, len(items), len(prediction_NK))
-        return np.split(prediction_NK, np.cumsum([len(item) for item in items])[:-1])
+            watch(served, len(items), len(vote.prediction_NK))
+        parts = np.split(vote.prediction_NK, np.cumsum([len(item) for item in items])[:-1])
+        return [Vote(part_nK, vote.turnout) for part_nK in parts]
 
     def _pin(self) -> None:
         # With a thread's first call: by then the model has loaded the libraries whose threads are to be limited.

@@ -12,18 +12,21 @@ import numpy as np
 import pyarrow as pa
 from fastapi import Request, Response
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 
 from assay.errors import ArtifactFault
 from assay.forecasting.framing import Framed
-from assay_serving import bodies, settings
+from assay_serving import bodies, degraded, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk, Rows
-from assay_serving.faults import RequestFault
+from assay_serving.faults import RequestFault, bad_request
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
 from assay_serving.settings import ModelRef
+from assay_serving.spread import NoMember, Vote
 
 KEY_HEADER = "x-assay-key"  # whose request it is: one key keeps one version while a canary runs
+RETRY = {"Retry-After": str(settings.RETRY_AFTER_S)}
 Wish = TypeVar("Wish")
 Result = TypeVar("Result")
 Read = Callable[[bytes, Served], tuple[pa.Table, Wish]]
@@ -52,9 +55,11 @@ async def _answered(
 ) -> tuple[Answered, Wish]:
     found = await asked(request, desk, name, version, read, as_sent=True)
     served = found.served
-    prediction_NK = await predicted(desk, served, found.batch)
-    told = served.forecast(found.framed, prediction_NK)
-    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    vote = await voted(desk, served, found.batch)
+    degraded.mark(request, vote.turnout)
+    told = served.forecast(found.framed, vote.prediction_NK)
+    request_id = getattr(request.state, "request_id", "")
+    answer = Answered(served, found.table, vote.prediction_NK, told, request_id, found.batch, vote.turnout)
     for watch in desk.watching:
         watch(answer)
     return answer, found.wish
@@ -124,7 +129,11 @@ async def body_of(request: Request, desk: Desk) -> bytes:
     except Overloaded:
         raise overloaded() from None
     headers = request.headers
-    return await bodies.read(request.stream(), headers.get("content-encoding", ""), headers.get("content-length", ""))
+    encoding, length = headers.get("content-encoding", ""), headers.get("content-length", "")
+    try:
+        return await bodies.read(request.stream(), encoding, length)
+    except ClientDisconnect:
+        raise bad_request("the client left before the body ended") from None
 
 
 async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
@@ -132,14 +141,31 @@ async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
     return read() if size_bytes <= settings.INLINE_BODY_BYTES else await asyncio.to_thread(read)
 
 
-async def predicted(desk: Desk, served: Served, batch: Rows) -> np.ndarray:
-    """Return prediction_NK of rows.
+async def predicted(desk: Desk, served: Served, rows: Rows) -> np.ndarray:
+    """Return prediction_NK of rows by all members, for whoever compares several such predictions; see `voted`.
 
     Raises:
-        RequestFault: 503 when too many wait, 504 when it took too long.
+        RequestFault: 503 also when some members do not answer.
+    """
+    vote = await voted(desk, served, rows)
+    if vote.turnout is not None and vote.turnout.degraded:
+        found = f"{vote.turnout.num_answering} of {vote.turnout.num_members} members answer"
+        text = f"model {served.ref.name}/{served.ref.version}: {found}, and all are needed here; try again"
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY)
+    return vote.prediction_NK
+
+
+async def voted(desk: Desk, served: Served, rows: Rows) -> Vote:
+    """Return what a model says of rows.
+
+    Raises:
+        RequestFault: 503 when too many wait or no member answers, 504 when it took too long.
     """
     try:
-        return await desk.predict(served, batch)
+        return await desk.vote(served, rows)
+    except NoMember:
+        text = f"not one member of model {served.ref.name}/{served.ref.version} answers; try again"
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY) from None
     except Overloaded:
         raise overloaded() from None
     except TimeoutError:
@@ -152,7 +178,7 @@ def overloaded() -> RequestFault:
     return RequestFault(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"too many requests wait already; try again after {settings.RETRY_AFTER_S} s",
-        {"Retry-After": str(settings.RETRY_AFTER_S)},
+        RETRY,
     )
 
 

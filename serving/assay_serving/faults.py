@@ -16,7 +16,7 @@ from assay.errors import DataFault
 from assay_serving import request_ids
 from assay_serving.routing import NotServed
 
-MAX_PATH_TOLD = 200  # characters of a path in an error text
+MAX_CHARACTERS = 8_000  # of an error text: a client may have sent a book where we tell what we found
 log = logging.getLogger("assay_serving")
 
 
@@ -37,7 +37,8 @@ def bad_request(error: str) -> RequestFault:
 
 def error_response(status: int, error: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the one form of all errors."""
-    return JSONResponse({"error": error}, status, headers)
+    told = error if len(error) <= MAX_CHARACTERS else error[: MAX_CHARACTERS - 1] + "…"
+    return JSONResponse({"error": told}, status, headers)
 
 
 def id_of(request: Request) -> str:
@@ -68,7 +69,7 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        place = f"{request.method} {request.url.path[:MAX_PATH_TOLD]}"
+        place = f"{request.method} {request.url.path}"
         if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return error_response(error.status_code, f"{place}: {error.detail}", error.headers)
         allowed = ", ".join(_methods_of(app, request))
@@ -78,7 +79,7 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         # The text of an unforeseen exception may hold rows, paths or secrets: it goes to the log, not to the client.
         request_id = id_of(request)
-        log.error("%s %s failed, request %s", request.method, request.url.path, request_id, exc_info=error)
+        log.error("%s %r failed, request %s", request.method, request.url.path, request_id, exc_info=error)
         text = f"internal error; the server's log has the details (request {request_id})"
         # This handler stands outside of the gate, which marks all other answers.
         return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, text, {**headers(), request_ids.HEADER: request_id})

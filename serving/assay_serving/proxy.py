@@ -14,6 +14,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assay_serving import wire
 from assay_serving.request_ids import OneRequestId
 from assay_serving.settings import RETRY_AFTER_S
 
@@ -29,7 +30,8 @@ SAID_BY_HAPROXY = {**SAID, 502: DIED, 504: LATE}
 
 
 def middlewares() -> list[Middleware]:
-    """Return what Serve's proxy is to put round everything."""
+    """Return what Serve's proxy is to put round everything; called in its process, before it listens."""
+    wire.install()
     return [Middleware(PlainErrors), Middleware(OneRequestId)]  # the last stands outside of the others
 
 

@@ -18,6 +18,7 @@ import pytest
 
 import assay
 from assay.cli import main
+from assay.store import card
 from assay.store.runs import Run, Storage
 from assay.workflows.prepare import Rows, read_rows
 from assay.workflows.run import Session, make_ready, start
@@ -141,6 +142,19 @@ def test_the_model_is_champion_and_loads_to_the_same_predictions(home: Path, res
     loaded = assay.load_model("small/1", home / "storage")
     np.testing.assert_array_equal(loaded.predict(table()), result.model.predict(table()))
     assert loaded.predict(table()).sum(axis=1) == pytest.approx(np.ones(NUM_ROWS), abs=1e-6)
+
+
+def test_the_model_carries_rows_of_the_file_as_a_client_sends_them_and_its_scores(
+    home: Path, result: assay.Result
+) -> None:
+    folder = Storage(home / "storage").open_run(result.json["run"]).model
+    told = card.of(folder, result.model)
+    assert (told["test"], told["test_rows"]) == (result.json["test"], result.json["test_rows"])
+    rows = [row for (row,) in told["example"]["requests"]]
+    assert (told["example"]["from"], len(rows)) == ("training", 3)
+    plain = [name for name in rows[0] if name != "joined"]  # whose text is that of the file
+    known = table().select(plain).to_pylist()
+    assert all({name: row[name] for name in plain} in known for row in rows)
 
 
 def test_columns_that_cannot_help_are_told_in_the_log(home: Path, result: assay.Result) -> None:

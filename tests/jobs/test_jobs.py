@@ -28,7 +28,12 @@ def call(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("program", "verb"),
-    [("jobs/run.py", "run"), ("jobs/batch_predict.py", "predict"), ("jobs/explain.py", "explain")],
+    [
+        ("jobs/run.py", "run"),
+        ("jobs/batch_predict.py", "predict"),
+        ("jobs/explain.py", "explain"),
+        ("jobs/retrain.py", "retrain"),
+    ],
 )
 def test_a_job_is_the_command_line(program: str, verb: str) -> None:
     assert f"{verb} [OPTIONS]" in call(program, "--help").stdout
@@ -48,6 +53,20 @@ def test_a_job_that_was_told_where_to_keep_things_does_not_choose(
     words: tuple[str, ...], variables: dict[str, str]
 ) -> None:
     assert "is kept in" not in call("jobs/run.py", "no-such-file.yaml", *words, **IN_JOB, **variables).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [((), "nightly-7"), (("--submission-id", "by-hand"), "by-hand"), (("--submission-id=by-hand",), "by-hand")],
+)
+def test_a_retraining_bears_the_submission_id_of_its_job(words: tuple[str, ...], asked: str, tmp_path: Path) -> None:
+    submitted = json.dumps({"metadata": {"job_submission_id": "nightly-7"}})
+    told = call(
+        "jobs/retrain.py", "clicks", *words,
+        RAY_JOB_CONFIG_JSON_ENV_VAR=submitted, ASSAY_STORAGE=str(tmp_path), NO_COLOR="1",
+    )  # fmt: skip
+    assert told.returncode == 2
+    assert f"retraining clicks, submission {asked}" in told.stderr
 
 
 @pytest.fixture

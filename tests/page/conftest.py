@@ -56,12 +56,12 @@ def browser() -> Iterator[Browser]:
 class Live:
     """An application over real HTTP, in a thread of its own."""
 
-    def __init__(self, plan: Plan, token_digest: str | None = None) -> None:
+    def __init__(self, plan: Plan, access: Access | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}/"
-        self._plan, self._digest = plan, token_digest
+        self._plan, self._access = plan, access
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
@@ -70,7 +70,7 @@ class Live:
     async def _serve(self) -> None:
         desk = Desk()
         await desk.switch(self._plan)
-        app = create_app(desk, Access(self._digest))
+        app = create_app(desk, self._access)
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", self.port, log_level="error"))
         serving = asyncio.create_task(self._server.serve())
         while not self._server.started and not serving.done():
@@ -104,7 +104,7 @@ def planned(folders: dict[str, Path], **roles: Any) -> Plan:
 @pytest.fixture(scope="session")
 def start() -> Callable[..., Live]:
     """Starts a server of one's own."""
-    return lambda folders, digest=None: Live(planned(folders), digest)
+    return lambda folders, access=None: Live(planned(folders), access)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -14,6 +13,10 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+
+from assay.vocabulary import Scope
+from assay_serving.access import Access, digest_of
+from assay_serving.settings import TokenRef
 
 pytestmark = pytest.mark.browser
 View = Callable[..., Page]
@@ -73,7 +76,9 @@ def test_the_code_is_copied(view: View, live: Any) -> None:
 @pytest.fixture(scope="module")
 def locked(folders: dict[str, Path], start: Callable[..., Any]) -> Iterator[Any]:
     """A server that asks for a token."""
-    server = start({"table": folders["table"]}, hashlib.sha256(TOKEN.encode()).hexdigest())
+    access = Access(digest_of(TOKEN))
+    access.follow([TokenRef(name="looker", digest=digest_of("look"), scopes=[Scope.READ])])
+    server = start({"table": folders["table"]}, access)
     yield server
     server.stop()
 
@@ -100,6 +105,14 @@ def test_a_token_is_asked_for_and_kept_for_the_tab_alone(view: View, locked: Any
     page.get_by_role("button", name="Forget the token").click()
     expect(page.get_by_label("Token")).to_be_focused()
     assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_token_that_may_only_read_shows_the_model_and_is_told_when_it_asks(view: View, locked: Any) -> None:
+    page = view(locked.url, allowed="40")
+    opened(page, "look")
+    expect(page.get_by_role("heading", name="table")).to_be_visible()
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#form-error")).to_contain_text("this needs a token with the scope 'predict'")
 
 
 @pytest.mark.parametrize("language", ["curl", "Python"])

@@ -261,6 +261,12 @@ def test_a_forecast_shows_each_step_beside_its_history(view: View, live: Any) ->
     answered(page)
     expect(page.get_by_role("region", name="Forecast").get_by_role("row")).to_have_count(1 + 5)
     assert page.locator("#answer polyline").count() == 2
+    step = page.get_by_label("Step that is explained")
+    expect(step.locator("option")).to_have_count(5)
+    first = page.locator("#reasons .hint").inner_text()
+    step.select_option(index=4)
+    expect(page.locator("#reasons .hint")).not_to_have_text(first)
+    expect(page.get_by_label("Step that is explained")).to_be_focused()
 
 
 def test_a_history_that_is_not_json_is_told_before_it_is_sent(view: View, live: Any) -> None:

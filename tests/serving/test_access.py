@@ -16,7 +16,7 @@ from assay_serving.access import Access, digest_of, refuse_open_door
 from assay_serving.hosts import HostNames
 from assay_serving.openapi.route import said_of
 from assay_serving.scopes import Way, way_of
-from assay_serving.settings import TokenRef
+from assay_serving.settings import ServeArgs, TokenRef
 
 PUBLIC_PATHS = {"/v2/health/live", "/v2/health/ready", "/ping", "/health", "/", "/page/main.js"}
 READ_BY_POST = {"/v2/repository/index"}  # the protocol wants it so
@@ -81,6 +81,25 @@ def test_with_a_token_of_another_scope_every_route_is_403(locked: Any) -> None:
     }
     assert len(found) > 15
     assert set(found.values()) == {403}
+
+
+def test_a_websocket_is_refused(locked: Any) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    locked.runner.run(locked.app({"type": "websocket", "path": "/v2", "headers": []}, receive, send))
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_what_replicas_follow_holds_tokens_and_level() -> None:
+    models = [{"name": "m", "champion": {"version": "1", "path": "/m"}}]
+    args = ServeArgs(models=models, tokens=[token(Scope.READ)], log_level="warning", allow_hosts=["x.example"])
+    assert (args.plan.tokens, args.plan.log_level) == (args.tokens, "warning")
 
 
 def test_admin_may_all_that_the_others_may(locked: Any) -> None:

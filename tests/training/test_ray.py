@@ -11,7 +11,17 @@ import pytest
 
 from assay.algorithms.torch_module import FittedModule, TorchModule
 from assay.batch import Batch, from_matrix
-from assay.engines.fit_torch import WARM_START, Place, Training, fit_torch, resources_of, trial_resources, workers_of
+from assay.engines.fit_torch import (
+    LAST_FITS,
+    WARM_LAST,
+    WARM_START,
+    Place,
+    Training,
+    fit_torch,
+    resources_of,
+    trial_resources,
+    workers_of,
+)
 from assay.parts import Fitted
 from assay.store.runs import Storage
 
@@ -74,6 +84,17 @@ def test_a_network_begins_with_the_weights_that_its_run_lends(place: Place) -> N
     place.run.write_arrays(WARM_START, {**lent, "cnn/layers.1.weight": np.zeros((2, 2), np.float32)})
     _, again = fitted(place, Training())
     assert again[0]["loss"] < 0.9 * first[0]["loss"]
+
+
+def test_weights_for_the_last_fit_leave_the_fits_on_folds_alone(place: Place) -> None:
+    made, first = fitted(place, Training())
+    place.forget()
+    assert isinstance(made, FittedModule)
+    lent = {f"torch_module/{name}": tensor.numpy() for name, tensor in made.network.state_dict().items()}
+    place.run.write_arrays(WARM_LAST, lent)
+    assert fitted(place, Training())[1][0]["loss"] == first[0]["loss"]
+    _, last = fitted(replace(place, stem=LAST_FITS), Training())
+    assert last[0]["loss"] < 0.9 * first[0]["loss"]
 
 
 def test_a_broken_state_is_no_state(place: Place) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from assay.cli import explaining, house, models, runs, tokens, watching
+from assay.cli import explaining, house, models, retraining, runs, tokens, watching
 
 app = typer.Typer(
     help="From data to a served, watched model with one experiment file, on Ray.",
@@ -33,6 +33,7 @@ for verb in (
     models.rollback,
     models.serve,
     watching.drift,
+    retraining.retrain,
     house.parts,
     house.render,
     house.doctor,

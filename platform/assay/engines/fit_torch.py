@@ -31,6 +31,8 @@ from assay.training.world import State, World
 
 TELL_S = 1.0  # between two epochs that are told
 WARM_START = "warm-start.safetensors"  # of a run: weights to begin with, as algorithm/layer
+WARM_LAST = "warm-start-last.safetensors"  # the same for the fits on all training rows alone
+LAST_FITS = "refits"  # the stem of their places
 MAX_FAILURES = 3  # workers that may die in one fit
 START_S = 15.0  # of a group of workers
 Epochs = Callable[[Mapping[str, float]], None]
@@ -135,8 +137,9 @@ def fit_torch(
         RuntimeError: the workers died too often, or the network raised an error in them.
     """
     job = as_asked(algorithm.job(batch, seed), training)
-    if place.run.exists(WARM_START):
-        job = replace(job, start={**weights_for(algorithm, place.run), **job.start})
+    for file in (WARM_START, *([WARM_LAST] if place.stem == LAST_FITS else [])):
+        if place.run.exists(file):
+            job = replace(job, start={**weights_for(algorithm, place.run, file), **job.start})
     if training.is_wide or (training.gpus and not _has_gpu()):
         trained = _by_workers(job, threads, training, place, tell)
     else:
@@ -153,11 +156,11 @@ def as_asked(job: Job, training: Training) -> Job:
     return replace(job, plan=replace(job.plan, **asked))
 
 
-def weights_for(algorithm: Network, run: Run) -> dict[str, np.ndarray]:
+def weights_for(algorithm: Network, run: Run, file: str) -> dict[str, np.ndarray]:
     """Return the weights that the run lends to networks of this name; what does not fit is drawn anew."""
     module, _, name = type(algorithm).__module__.rpartition(".")
     key = name if module == "assay.algorithms" else f"{type(algorithm).__module__}:{type(algorithm).__name__}"
-    arrays = run.read_arrays(WARM_START)
+    arrays = run.read_arrays(file)
     return {layer.removeprefix(f"{key}/"): array for layer, array in arrays.items() if layer.startswith(f"{key}/")}
 
 

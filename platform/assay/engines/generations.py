@@ -50,6 +50,7 @@ class Plan:
     keeps_models: bool = False  # whether the models of the folds become the members
     expected_s: Mapping[str, float] = field(default_factory=dict)  # seconds of a fit, as the algorithms say
     training: Training = field(default_factory=Training)  # of networks
+    first: tuple[Proposal, ...] = ()  # tried before all that the search proposes
     naive_NK: np.ndarray | None = None  # what the baseline predicts for the training rows; the dummy does when None
 
     @property
@@ -240,7 +241,11 @@ class Generations:
         known = [record.outcome() for record in self.records[:known_until]]
         pending = [Outcome(record.proposal, (), False) for record in self.records[known_until:first]]
         count = min(plan.generation, plan.num_trials - first)
-        proposals = plan.search.propose(plan.candidates, [*known, *pending], first, count, child(plan.seed, "search"))
+        proposals = list(plan.first[first : first + count])
+        if len(proposals) < count:
+            begin, more = max(0, first - len(plan.first)), count - len(proposals)
+            seed = child(plan.seed, "search")
+            proposals += plan.search.propose(plan.candidates, [*known, *pending], begin, more, seed)
         bars = plan.search.bars(known, plan.num_folds)
         return {
             "proposals": [vars(proposal) for proposal in proposals],

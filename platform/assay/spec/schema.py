@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from assay.errors import did_you_mean
 from assay.spec.layering import preset_names
+from assay.spec.retraining import RetrainSpec
 from assay.spec.spaces import from_yaml
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind, Task
@@ -125,6 +126,9 @@ class SearchSpec(Strict):
     skip: list[Annotated[int, Field(ge=0)]] = Field(
         default_factory=list, description="numbers of trials not to fit; replays a run that had a time budget"
     )
+    first: list[PartSpec] = Field(
+        default_factory=list, description="algorithms with settings that are tried before all others, in order"
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="settings of the search part")
 
 
@@ -152,6 +156,9 @@ class ComputeSpec(Strict):
     )
     warm_start: str | None = Field(
         None, description="model (NAME/VERSION or a folder) whose networks lend their weights to those of the same name"
+    )
+    warm_fits: Literal["all", "last"] = Field(
+        "all", description="fits that begin with those weights; last: only the one on all training rows"
     )
     memory_fraction: float = Field(0.7, gt=0, le=0.95, description="share of Ray's object store that the data may fill")
 
@@ -213,6 +220,7 @@ class Experiment(Strict):
     )
     compute: ComputeSpec = ComputeSpec()
     register_: RegisterSpec = Field(RegisterSpec(), alias="register")
+    retrain: RetrainSpec = RetrainSpec()
 
     @field_validator("preset")
     @classmethod

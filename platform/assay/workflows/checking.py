@@ -82,14 +82,20 @@ def _guide_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]
 
 def _named(plain: dict[str, Any]) -> Iterator[tuple[Shelf, Address, str, dict[str, Any], Address]]:
     """Yield each part that the tree names: shelf, place of its name, key, settings, place of the settings."""
-    for word, shelf in (("algorithms", Shelf.ALGORITHMS), ("steps", Shelf.STEPS), ("ensembles", Shelf.ENSEMBLES)):
-        entries = plain.get(word)
+    search = plain.get("search")
+    lists: tuple[tuple[Address, Shelf, Any], ...] = (
+        (("algorithms",), Shelf.ALGORITHMS, plain.get("algorithms")),
+        (("steps",), Shelf.STEPS, plain.get("steps")),
+        (("ensembles",), Shelf.ENSEMBLES, plain.get("ensembles")),
+        (("search", "first"), Shelf.ALGORITHMS, search.get("first") if isinstance(search, dict) else None),
+    )
+    for path, shelf, entries in lists:
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             if isinstance(entry, str):
-                yield shelf, (word, index), entry, {}, (word, index)
+                yield shelf, (*path, index), entry, {}, (*path, index)
             elif isinstance(entry, dict) and isinstance(entry.get("name"), str):
                 params = entry.get("params") if isinstance(entry.get("params"), dict) else {}
-                yield shelf, (word, index, "name"), entry["name"], params or {}, (word, index, "params")
+                yield shelf, (*path, index, "name"), entry["name"], params or {}, (*path, index, "params")
     for word, shelf in (("split", Shelf.SPLITS), ("search", Shelf.SEARCHES)):
         entry = plain.get(word)
         if isinstance(entry, dict) and isinstance(entry.get("name"), str):

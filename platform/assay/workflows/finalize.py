@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.budget import SAFETY, Budget
-from assay.engines.fit_torch import Place
+from assay.engines.fit_torch import LAST_FITS, Place
 from assay.engines.fleet import Driver, Kept, Refit, judged
 from assay.engines.generations import Plan, Tell, TrialRecord, refit_s
 from assay.engines.growing import Ground
@@ -241,7 +241,7 @@ def _recipe(record: TrialRecord, plan: Plan) -> str:
 def _order(record: TrialRecord, plan: Plan, recipes: Mapping[str, Recipe], probe: Batch, run: Run) -> Refit:
     key, bench = record.proposal.algorithm, None
     if is_network(key):
-        bench = Bench(plan.training, Place(str(run.folder), "refits", record.number))
+        bench = Bench(plan.training, Place(str(run.folder), LAST_FITS, record.number))
     facts = tuple(fold.facts for fold in record.folds)
     seed, recipe = child(plan.seed, "refit", record.number), _recipe(record, plan)
     return Refit(key, record.proposal.params, recipe, seed, facts, recipes[recipe].apply(probe), bench)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from assay import catalog
 from assay.batch import Batch
 from assay.engines import cluster, objects
 from assay.engines.budget import Budget
-from assay.engines.fit_torch import START_S, WARM_START, Training
+from assay.engines.fit_torch import START_S, WARM_LAST, WARM_START, Training
 from assay.engines.fleet import Driver, Fleet
 from assay.engines.generations import FEW_S, USUAL_MEMBERS, Plan, Tell, TrialRecord, not_fitted
 from assay.engines.local_fleet import LocalFleet
@@ -37,7 +37,7 @@ from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
 from assay.workflows.settle import check_answers
-from assay.workflows.warm_start import weights_to_begin_with
+from assay.workflows.warm_start import tried_first, weights_to_begin_with
 
 # Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
 # import everything, judging ensembles, reading the model back, scoring the test rows.
@@ -59,6 +59,7 @@ class Session:
     tell: Tell = silent
     memory: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)  # what a time budget counts from
+    begun: Callable[[Run], None] = lambda _: None  # is told the run once its folder is there, before it is written
 
 
 def start(experiment: Experiment, session: Session) -> Json:
@@ -77,8 +78,9 @@ def start(experiment: Experiment, session: Session) -> Json:
     ready = make_ready(experiment, rows)
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
+        session.begun(run)
         if weights:
-            run.write_arrays(WARM_START, weights)
+            run.write_arrays(WARM_START if experiment.compute.warm_fits == "all" else WARM_LAST, weights)
         experiment = keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
         run.events.append("run_started", experiment=experiment.experiment)
@@ -323,6 +325,7 @@ def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
     candidates = choices.candidates_for(algorithms, rows.profile, hurried=rows.folds.num == 1, kind=rows.kind)
     if rows.frames is not None:
         candidates = first_tries(candidates, choices.metric_key(experiment, task))
+    first, candidates = tried_first(experiment.search.first, candidates)
     fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
     training = training_of(experiment, num_cpus)
     recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
@@ -340,6 +343,7 @@ def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
         experiment.final.fit == "folds",
         {candidate.key: _expected_s(candidate.key, rows, training) for candidate in candidates},
         training,
+        first,
         None if rows.frames is None else naive_of(rows.train),
     )
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
-from assay_serving import explaining, invocations
+from assay_serving import degraded, explaining, invocations
 from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response, loaded
 from assay_serving.openapi import v1 as schemas
@@ -16,8 +17,23 @@ from assay_serving.openapi.route import JSON, PREDICTING, TEXT, says
 from assay_serving.served import Served
 
 
+class Plain(Convertor[str]):
+    """A name or a version, which have no colon: `m:predict` is no model, so that GET of it is a wrong method."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
+    register_url_convertor("plain", Plain())
     _add_models(app, desk)
     explained = explaining.Explaining(desk)
     said = says(
@@ -34,7 +50,8 @@ def install(app: FastAPI, desk: Desk) -> None:
     async def predict(request: Request, name: str, version: str | None = None) -> Response:
         found, in_columns = await answered(request, desk, name, version, _read)
         content = invocations.answer(found.served.model, found.prediction_NK, found.told)
-        return json_response(_by_columns(content) if in_columns else content, found.served)
+        content = _by_columns(content) if in_columns else content
+        return json_response(degraded.flagged(content, found.turnout), found.served)
 
     said = says(
         "What each column added to each answer.",
@@ -59,8 +76,8 @@ def _add_models(app: FastAPI, desk: Desk) -> None:
 
     said = says("Whether a model answers, and its versions.", JSON(schemas.MODEL))
 
-    @app.get("/v1/models/{name}/versions/{version}", **said)
-    @app.get("/v1/models/{name}", **said)
+    @app.get("/v1/models/{name}/versions/{version:plain}", **said)
+    @app.get("/v1/models/{name:plain}", **said)
     async def model(name: str, version: str | None = None) -> Response:
         served = await loaded(desk, desk.routes.find(name, version))
         refs = [served.ref] if version else desk.routes.plan(name).answering

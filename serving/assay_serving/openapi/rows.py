@@ -98,7 +98,7 @@ def columns_of(served: Served) -> tuple[ColumnProfile, ...]:
 
 LINE = "[\\r\\n]+"
 DIGITS = "[0-9]{1,30}"
-ANY = '"[^"]*"|[^",\\r\\n][^,\\r\\n]*'
+ANY = '"[^"\\r\\n]*"[^,\\r\\n]*|[^",\\r\\n][^,\\r\\n]*'
 CELLS = {  # what a field may be
     ColumnKind.NUMERIC: f"-?({DIGITS}(\\.[0-9]{{0,30}})?|\\.{DIGITS})([eE][+-]?[0-9])?",
     ColumnKind.BOOLEAN: "true|false",

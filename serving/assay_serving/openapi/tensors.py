@@ -93,7 +93,7 @@ def answer(served: Served) -> Json:
     parameters = {"parameters": record(binary_data_size=WHOLE), "data": listing({})}
     output = record(parameters, name=one_of(names), shape=listing(WHOLE), datatype=one_of(["BYTES", "FP64", "INT64"]))
     return record(
-        {"id": TEXT},
+        {"id": TEXT, "parameters": record({"degraded": FLAG, "members": WHOLE, "members_answering": WHOLE})},
         model_name={"const": served.ref.name},
         model_version=TEXT,
         outputs=listing(output),

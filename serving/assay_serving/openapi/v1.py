@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.explaining.explanation import EVALUATIONS, FEWEST_EVALUATIONS, MOST_EVALUATIONS
 from assay_serving.openapi import invocations, rows
-from assay_serving.openapi.route import FLAG, NUMBER, TEXT, WHOLE, Json, listing, maybe, one_of, record
+from assay_serving.openapi.route import ANYTHING, FLAG, NUMBER, TEXT, WHOLE, Json, listing, maybe, one_of, record
 from assay_serving.served import Served
 
 MODELS = record(models=listing(TEXT))
@@ -15,7 +15,7 @@ MODEL = record(name=TEXT, ready=FLAG, model_version_status=listing(record(versio
 
 def request(served: Served) -> Json:
     """Return the schema of rows, as a list of them or by columns."""
-    return {"description": BY_NAME, "anyOf": _forms(served, {"signature_name": TEXT})}
+    return {"description": BY_NAME, "anyOf": _forms(served, {"signature_name": ANYTHING})}
 
 
 def explain_request(served: Served, most_rows: int) -> Json:
@@ -33,13 +33,13 @@ def _wishes(served: Served, most: int) -> dict[str, Any]:
     evaluations = {**WHOLE, "minimum": FEWEST_EVALUATIONS, "maximum": most, "default": EVALUATIONS}
     known: dict[str, Any] = {"evaluations": evaluations}
     if served.model.classes:
-        known["class"] = one_of(served.model.classes)
-    return {"signature_name": TEXT, "parameters": {**record(known), "additionalProperties": False}}
+        known["class"] = maybe(one_of(served.model.classes))
+    return {"signature_name": ANYTHING, "parameters": maybe({**record(known), "additionalProperties": False})}
 
 
 def answer(served: Served) -> Json:
     """Return the schema of predictions: a record for each row, or a list for each output when columns were sent."""
-    outputs = record(outputs={"type": "object", "additionalProperties": {"type": "array"}})
+    outputs = record({"degraded": FLAG}, outputs={"type": "object", "additionalProperties": {"type": "array"}})
     return {"oneOf": [invocations.answer(served), outputs]}
 
 

@@ -72,9 +72,9 @@ export function noReasons(refusal) {
   put(byId("reasons"), el("h3", {}, "Why"), el("p", {class: "soft"}, text));
 }
 
-/** Show what each column, word or patch of a row added to the answer, the most first. */
-export function showReasons(card, {body}, row) {
-  const {base, value, of, at, scale, contributions} = body.explanations[0];
+/** Show what each column, word or patch of a row added to the answer, the most first; of a forecast for one step. */
+export function showReasons(card, {body}, row, place = 0) {
+  const {base, value, of, scale, contributions} = body.explanations[place];
   const said = (amount) => (scale === "probability" ? probability(amount) : number(amount, 4));
   const signed = (amount) => (amount >= 0 ? "+" : "−") + (scale === "probability" ? points(Math.abs(amount)) : number(Math.abs(amount), 3));
   const entries = contributions.slice(0, MOST).map((one) => (
@@ -85,11 +85,21 @@ export function showReasons(card, {body}, row) {
     entries.push({label: `${rest.length} more`, amount, shown: signed(amount)});
   }
   const unit = scale === "probability" ? " Bars are percentage points." : "";
-  const where = at ? ` (${Object.values(at).join(", ")})` : "";
-  put(byId("reasons"), el("h3", {}, `Why${where}`),
+  put(byId("reasons"), el("div", {class: "why"}, el("h3", {}, "Why"), steps(card, body, row, place)),
     el("p", {class: "hint"}, `On average the model says ${said(base)}${of === null || of === undefined ? "" : ` for ${of}`}; here it comes to ${said(value)}.${unit}`),
     picture(card, contributions, row),
     balance(entries, "What each column added"));
+}
+
+/** A list of the steps of a forecast, to choose the one that is explained; null where there is one answer. */
+function steps(card, body, row, place) {
+  if (body.explanations.length < 2) return null;
+  const choose = ({target}) => {
+    showReasons(card, {body}, row, Number(target.value));
+    byId("reasons").querySelector("select").focus();
+  };
+  return el("select", {"aria-label": "Step that is explained", onchange: choose}, body.explanations.map(({at}, index) =>
+    el("option", {value: index, selected: index === place}, Object.values(at ?? {}).join(", ") || `step ${index + 1}`)));
 }
 
 const points = (share) => (100 * share).toLocaleString("en", {minimumFractionDigits: 1, maximumFractionDigits: 1});

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import socket
-import threading
-import time
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
-import uvicorn
 from PIL import Image
 
 from assay import catalog
@@ -25,10 +25,6 @@ from assay.model import Member, Model, Recipe
 from assay.spec import ForecastSpec
 from assay.store import artifact
 from assay.vocabulary import Shelf, Task
-from assay_serving.access import Access
-from assay_serving.desk import Desk
-from assay_serving.settings import Plan
-from assay_serving.web import create_app
 
 
 def _fitted(kind_key: str, rows: pa.Table, label: str, algorithm: str, params: dict[str, object]) -> Model:
@@ -83,27 +79,28 @@ def kinds(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return {**folders, **{name: artifact.pack(home / name, make()).folder for name, make in MODELS.items()}}
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own."""
+
+    url: str
+    process: psutil.Process
+
+
 @contextmanager
-def _served(folder: Path, access: Access | None = None) -> Iterator[str]:
-    desk = Desk()
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(desk, access), log_level="error"))
-
-        async def run() -> None:
-            await desk.switch(Plan.alone("m", "1", str(folder)))
-            await server.serve(sockets=[listening])
-
-        thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
+def _served(folder: Path, token: str | None = None) -> Iterator[Server]:
+    """Serve a folder as m/1 over real HTTP, without Ray but with what its proxy is given."""
+    environment = {**os.environ, **({"ASSAY_SERVE_TOKEN": token} if token else {})}
+    words = [sys.executable, str(Path(__file__).with_name("serving.py")), str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            yield Server(process.stdout.readline().strip(), psutil.Process(process.pid))
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="session")
-def serve() -> Callable[..., AbstractContextManager[str]]:
-    """Serves a folder as m/1 over real HTTP without Ray, and says at which address."""
+def serve() -> Callable[..., AbstractContextManager[Server]]:
+    """Serves a folder as m/1, maybe with a token."""
     return _served
