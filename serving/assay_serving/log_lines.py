@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,16 @@ class Kept:
     """An answer on its way to the log."""
 
     found: Answered
-    batch: Batch  # the rows as the model read them
     role: str  # of the version that answered: champion or canary
     storage: str
     time_us: int  # since 1970
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The rows as the model read them; maybe converted a second time, so ask for it where no client waits."""
+        batch = self.found.batch
+        assert batch is not None, "an answer without rows is not kept"
+        return batch
 
 
 def lines(served: Served, group: Sequence[Kept]) -> pa.Table:

@@ -265,3 +265,19 @@ def test_a_server_with_nothing_to_serve_does_not_start(tmp_path: Path) -> None:
 def test_health_is_bad_without_a_model() -> None:
     with pytest.raises(RuntimeError, match="no model"):
         Desk().check()
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/v2/models/m/infer"])
+def test_a_client_that_leaves_while_it_sends_is_counted_as_gone(mixed: Any, path: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    mixed.runner.run(mixed.app(scope, receive, send))
+    assert sent[0]["status"] == 499

@@ -26,13 +26,15 @@ from assay.profile import LabelProfile
 from assay_serving import rows, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Desk
-from assay_serving.exchange import body_of, json_response, loaded, off_loop, overloaded
+from assay_serving.exchange import body_of, declared_bytes, json_response, loaded, off_loop, overloaded
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.logbook import Logbook
 from assay_serving.openapi import feedback as schemas
 from assay_serving.openapi.route import JSON, says
+from assay_serving.request_ids import FORM
+from assay_serving.waiting import WaitingRoom
 
-RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+RequestId = Annotated[str, Field(pattern=f"^{FORM.pattern}$")]
 LARGEST = sys.float_info.max
 MAX_KEYS = 16  # of an object, beyond which they are not named: each fault takes a kilobyte
 MAX_TOLD = 8  # faults that one answer names
@@ -82,6 +84,8 @@ class Feedback(_Told):
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the route."""
 
+    room = WaitingRoom(settings.MAX_WAIT_S)  # of its own: the pace of labels says nothing of that of predictions
+
     @app.post(
         "/feedback",
         **says(
@@ -97,6 +101,13 @@ def install(app: FastAPI, desk: Desk) -> None:
         if logbook is None or logbook.plan is None:
             text = "this server keeps no labels: its operator gave it no storage (`prediction_log` in its plan)"
             raise RequestFault(HTTPStatus.FORBIDDEN, text)
+        try:
+            with room.admitted(declared_bytes(request)):
+                return await taken(request, logbook)
+        except Overloaded:
+            raise overloaded() from None
+
+    async def taken(request: Request, logbook: Logbook) -> Response:
         body = await body_of(request, desk)
         told = await off_loop(lambda: _read(body), len(body))
         name = _model(told.model, desk)
@@ -204,8 +215,6 @@ def _why(value: Any, label: LabelProfile) -> str:
 async def _store(logbook: Logbook, name: str, labels: pa.Table) -> None:
     try:
         await logbook.store_labels(name, labels)
-    except Overloaded:
-        raise overloaded() from None
     except ClusterFault as fault:
         text = f"{labels.num_rows:,} labels of '{name}' were not stored"
         logbook.warn(f"{text}: {fault}")
