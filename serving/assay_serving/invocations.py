@@ -115,7 +115,8 @@ def _rows(form: str, value: Any, profile: Profile) -> Columns:
     if len(widths) > 1:
         raise bad_request(f"{form}: rows have different lengths, from {min(widths)} to {max(widths)}")
     width = widths.pop() if widths else len(profile.used)
-    return rows.positional(width, list(zip(*value, strict=True)) or [()] * width, profile)
+    names = rows.names_for(width, profile)
+    return dict(zip(names, list(zip(*value, strict=True)) or [()] * width, strict=True))
 
 
 def _is_image(item: Any) -> bool:

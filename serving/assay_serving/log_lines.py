@@ -67,7 +67,7 @@ def _ours(group: Sequence[Kept]) -> Columns:
 
     return {
         layout.REQUEST_ID: repeated([kept.found.request_id for kept in group], pa.string()),
-        layout.TIME: repeated([kept.time_us for kept in group], pa.timestamp("us", tz="UTC")),
+        layout.TIME: repeated([kept.time_us for kept in group], layout.TIME_TYPE),
         layout.ROW: pa.array(np.concatenate([np.arange(count) for count in count_G])),
         layout.ROLE: repeated([kept.role for kept in group], pa.string()),
     }

@@ -200,8 +200,8 @@ def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> pa.Table:
         )
     num_rows, width = tensor.shape
     rows.check_count(num_rows)
-    named = rows.positional(width, [flat[position::width] for position in range(width)], profile)
-    return rows.to_table({name: _declared(name, tensor.datatype, data) for name, data in named.items()}, profile)
+    names = enumerate(rows.names_for(width, profile))
+    return rows.to_table({name: _declared(name, tensor.datatype, flat[at::width]) for at, name in names}, profile)
 
 
 def _flat(tensor: Tensor) -> Sequence[Any]:

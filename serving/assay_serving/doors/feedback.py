@@ -11,6 +11,7 @@ labels again does no harm: of several for one row the last counts.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Collection, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from pydantic_core import from_json
 
 from assay.errors import ClusterFault, did_you_mean
 from assay.profile import LabelProfile
+from assay.store import prediction_log
 from assay_serving import rows, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Desk
@@ -171,8 +173,9 @@ def _table(told: Sequence[Label], label: LabelProfile) -> pa.Table:
         raise bad_request(f"label '{label.name}': {_joined(faults, len(wrong))}; nothing was stored")
     return pa.table(
         {
-            "request_id": pa.array([one.request_id for one in told], pa.string()),
-            "row": pa.array([one.row for one in told], pa.int64()),
+            prediction_log.REQUEST_ID: pa.array([one.request_id for one in told], pa.string()),
+            prediction_log.ROW: pa.array([one.row for one in told], pa.int64()),
+            prediction_log.TIME: pa.array([time.time_ns() // 1_000] * len(told), prediction_log.TIME_TYPE),
             "label": pa.array(found, pa.string() if label.classes else pa.float64()),
         }
     )
