@@ -12,8 +12,9 @@ import pytest
 from starlette.routing import Route
 
 from assay.errors import SpecFault
+from assay.store.tokens import digest_of
 from assay.vocabulary import Scope
-from assay_serving.access import Access, digest_of, refuse_open_door
+from assay_serving.access import Access, refuse_open_door
 from assay_serving.hosts import HostNames
 from assay_serving.openapi.route import said_of
 from assay_serving.scopes import Way, way_of

@@ -10,7 +10,8 @@ import pytest
 from starlette.routing import BaseRoute, Route
 
 from assay.errors import ArtifactFault
-from assay_serving.access import Access, digest_of
+from assay.store.tokens import digest_of
+from assay_serving.access import Access
 from assay_serving.openapi.route import said_of
 from assay_serving.web import create_app
 

@@ -26,6 +26,11 @@ FORM = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MAX_FILE_BYTES = 2**20
 
 
+def digest_of(token: str) -> str:
+    """Return the SHA-256 of a token, in hexadecimal digits: all that is kept of it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 class Token(Strict):
     """What is known of a token."""
 
@@ -83,7 +88,7 @@ class Tokens:
         try:
             token = Token(
                 name=name,
-                digest=hashlib.sha256(secret.encode()).hexdigest(),
+                digest=digest_of(secret),
                 scopes=tuple(dict.fromkeys(scopes)),
                 created=now,
                 expires=None if lifetime is None else now + lifetime,
