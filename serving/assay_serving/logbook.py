@@ -102,13 +102,15 @@ class Logbook:
         return {"share": 0.0 if self.plan is None else self.plan.share, **asdict(self.counts)}
 
     def close(self) -> None:
-        """Write what is held, and end."""
+        """Write what is held, and end; without it where the disk hangs."""
         self._closed = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
-        self.write()
-        self._labels.shutdown()
+        hangs = self._thread is not None and self._thread.is_alive()
+        if not hangs:
+            self.write()
+        self._labels.shutdown(wait=not hangs)
 
     def _run(self) -> None:
         while not self._closed:
