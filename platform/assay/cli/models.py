@@ -169,12 +169,12 @@ def serve(
     from assay.store.runs import Storage
     from assay.workflows import models, production
 
+    keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads, fan_out, member_deadline)
     guarded = tokens or is_guarded(host)
     admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
-    keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
     if keeping.share:
         typer.echo(str(keeping), err=True)
     server = serving.start(

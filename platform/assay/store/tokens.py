@@ -90,7 +90,7 @@ class Tokens:
                 expires=None if lifetime is None else now + lifetime,
             )
         except ValidationError as error:
-            first = error.errors()[0]["loc"][0]
+            first = str(error.errors()[0]["loc"][0])
             found, fix = UNFIT.get(first, (f"its {first} is none", "name a scope: predict, read or admin"))
             raise SpecFault.at(f"token '{name}'", found, fix) from None
 
