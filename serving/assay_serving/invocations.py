@@ -129,7 +129,8 @@ def _inputs(form: str, value: Any, profile: Profile) -> Columns:
     if not isinstance(value, dict):
         return _rows(form, value, profile)
     series = {column.name for column in profile.used if column.kind is ColumnKind.SERIES}
-    columns = {name: values if isinstance(values, list) else [values] for name, values in value.items()}
+    read = [column.name for column in profile.used if column.name in value] or list(value)[:1]
+    columns = {name: value[name] if isinstance(value[name], list) else [value[name]] for name in read}
     return {
         name: [item[0] if isinstance(item, list) and len(item) == 1 and name not in series else item for item in values]
         for name, values in columns.items()

@@ -57,6 +57,7 @@ CELL_AXES = {
 NUMBERS = {"whole", "floating"}
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
 MAX_AXES = 8
+MAX_TENSORS = 20_000  # more than any table has columns
 Size = Annotated[int, Field(ge=0, le=2**31)]
 Json = dict[str, Any]
 
@@ -89,8 +90,8 @@ class InferRequest(Part):
 
     id: str | None = None
     # The first tensor that is wrong is told: a body may hold millions, and each would be an error in memory.
-    inputs: Annotated[list[Tensor], Field(min_length=1, fail_fast=True)]
-    outputs: Annotated[list[Wish], Field(fail_fast=True)] | None = None
+    inputs: Annotated[list[Tensor], Field(min_length=1, max_length=MAX_TENSORS, fail_fast=True)]
+    outputs: Annotated[list[Wish], Field(max_length=MAX_TENSORS, fail_fast=True)] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
