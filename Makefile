@@ -8,9 +8,10 @@ PIP_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
+KSERVE := $(VENV)/kserve/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types floors bench faults docs constraints wheel clean
+.PHONY: help install demo foreign test check lint types floors bench faults docs constraints wheel clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +28,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## walk a real table to a served model, and stop (two to five minutes)
 	$(BIN)/python examples/demo.py
 
-test: install  ## all tests but those of `make faults`
+foreign: $(KSERVE)  ## an environment for the one client that needs other versions than ours
+
+$(KSERVE): tests/foreign/kserve.txt | $(STAMP)
+	$(BIN)/python -m venv $(VENV)/kserve
+	$(VENV)/kserve/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r $<
+	@touch $@
+
+test: install foreign  ## all tests but those of `make faults`
 	$(BIN)/python -m pytest -n 2 -m "not cluster and not faults"
 	$(BIN)/python -m pytest -m "cluster and not faults"
 

@@ -13,6 +13,7 @@ import pytest
 from assay import catalog
 from assay.errors import ArtifactFault
 from assay.model import Combination, Member, Model, Recipe, StepState
+from assay.partial import Piece, piece_of, wanted
 from assay.parts import Learned
 from assay.vocabulary import Shelf
 
@@ -71,3 +72,41 @@ def test_features_that_are_not_columns_in_order_are_refused(model: Model, featur
 def test_a_newer_format_is_refused(model: Model) -> None:
     with pytest.raises(ArtifactFault, match="has format 99, this version reads 1 and 2"):
         Model.from_files(changed(model, lambda plain: plain.update(format=99)))
+
+
+@pytest.fixture(scope="module")
+def pieces(model: Model) -> list[Piece]:
+    """The model of two members in three pieces: each member alone, and what joins them."""
+    content = model.files()
+    holds = [lambda place: place == 0, lambda place: place == 1, lambda _: False]
+    return [piece_of({name: data for name, data in content.items() if wanted(name, one)}, one) for one in holds]
+
+
+def test_pieces_say_together_what_the_whole_says_to_the_bit(pieces: list[Piece], model: Model, table: pa.Table) -> None:
+    batch = model.batch(table)
+    said = pieces[0].said(batch) | pieces[1].said(batch)
+    np.testing.assert_array_equal(pieces[2].joined(said, batch), model.predict(table))
+
+
+def test_a_piece_has_no_member_but_its_own(pieces: list[Piece]) -> None:
+    assert [[member.features for member in piece.model.members] for piece in pieces] == [[(0, 2)], [(1, 2)], []]
+    assert [(piece.held, len(piece.names)) for piece in pieces] == [((0,), 2), ((1,), 2), ((), 2)]
+
+
+def test_what_one_piece_says_is_enough(pieces: list[Piece], model: Model, table: pa.Table) -> None:
+    batch = model.batch(table)
+    np.testing.assert_array_equal(pieces[2].joined(pieces[1].said(batch), batch), pieces[1].said(batch)[1])
+
+
+def test_fold_models_of_one_name_stand_in_for_each_other(model: Model, table: pa.Table) -> None:
+    twins = tuple(replace(member, name="twin") for member in model.members)
+    piece = piece_of(replace(model, members=twins, combination=None).files(), lambda _: False)
+    batch = model.batch(table)
+    only_NK = twins[0].predict(model.recipes["codes"].apply(batch))
+    np.testing.assert_array_equal(piece.joined({0: only_NK}, batch), only_NK)
+
+
+def test_a_piece_of_something_else_is_refused() -> None:
+    for content in ({}, {"model.json": b"{"}, {"model.json": b"[]"}, {"model.json": b'{"members": [3]}'}):
+        with pytest.raises(ArtifactFault, match=r"model\.json"):
+            piece_of(content, lambda _: True)

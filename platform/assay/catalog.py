@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assay.errors import Fault, SpecFault, did_you_mean
+from assay.errors import ArtifactFault, Fault, SpecFault, did_you_mean
 from assay.parts import Algorithm, Ensemble, Kind, Metric, Part, Search, Source, Split, Step
 from assay.spec import wording
 from assay.spec.strict import Strict
@@ -117,3 +118,12 @@ def summary(shelf: Shelf, key: str) -> str:
 
     tree = ast.parse((HOME / shelf.value / f"{key}.py").read_text(encoding="utf-8"))
     return (ast.get_docstring(tree) or "").split("\n")[0]
+
+
+def known_import(key: str) -> None:
+    """Refuse to import what an artifact names, unless it is scikit-learn or was imported by this process already."""
+    module = key.partition(":")[0] if ":" in key else key.rpartition(".")[0]
+    if module.split(".")[0] != "sklearn" and module not in sys.modules:
+        raise ArtifactFault.at(
+            "model.json", f"asks to import '{module}'", f"if you trust it, `import {module}` before loading the model"
+        )

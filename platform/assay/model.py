@@ -117,22 +117,6 @@ class WithSteps:
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """A fitted algorithm as it came from the process that fitted it: content to keep, to be loaded elsewhere."""
-
-    content: Files
-    facts: Mapping[str, float] = field(default_factory=dict)
-
-    def predict(self, batch: Batch) -> np.ndarray:
-        """Refuse: this process need not have the libraries that predicting takes."""
-        raise TypeError("a sealed model predicts once it is loaded from its folder")
-
-    def files(self) -> Files:
-        """Return the content."""
-        return self.content
-
-
-@dataclass(frozen=True)
 class Member:
     """A fitted algorithm inside a model, the recipe that feeds it, and the columns of the matrix that it reads.
 
@@ -165,6 +149,21 @@ class Combination:
         """The ensemble itself."""
         made: Ensemble = catalog.make(Shelf.ENSEMBLES, self.key, self.params)
         return made
+
+    def join(
+        self, prediction_mNK: np.ndarray, present_m: Sequence[int], num_members: int, columns: Batch | None
+    ) -> np.ndarray:
+        """Return prediction_NK of the members at `present_m`, all of them or some, beside the columns it reads."""
+        part, learned = self.part, self.learned
+        if len(present_m) < num_members:
+            partial = part.partial(learned, present_m)
+            if partial is None:
+                mean_NK = prediction_mNK.mean(axis=0)
+                filled_MNK = np.repeat(mean_NK[None], num_members, axis=0)
+                filled_MNK[list(present_m)] = prediction_mNK
+                prediction_mNK = filled_MNK
+            learned = partial or learned
+        return part.combine_rows(learned, prediction_mNK, None if columns is None else columns.without_pending())
 
 
 @dataclass(frozen=True)
@@ -217,21 +216,34 @@ class Model:
 
     def _joined(self, batch: Batch) -> np.ndarray:
         fed: dict[str, Batch] = {}
+        return self.join([member.name for member in self.members], self.said(batch, fed), batch, fed)
+
+    def said(self, batch: Batch, fed: dict[str, Batch]) -> list[np.ndarray]:
+        """Return prediction_NK of each member, and put into `fed` what the recipes make of the batch."""
         for member in self.members:
             if member.recipe not in fed:
                 fed[member.recipe] = self.recipes[member.recipe].apply(batch)
-        said: dict[str, list[np.ndarray]] = {}
-        for member in self.members:
-            said.setdefault(member.name, []).append(member.predict(fed[member.recipe]))
-        prediction_MNK: np.ndarray = np.stack([np.mean(found, axis=0) for found in said.values()])
+        return [member.predict(fed[member.recipe]) for member in self.members]
+
+    def join(
+        self, names: Sequence[str], said: Sequence[np.ndarray | None], batch: Batch, fed: dict[str, Batch]
+    ) -> np.ndarray:
+        """Return prediction_NK, not yet calibrated, of what members of these names said; None: one did not answer.
+
+        One answer at least there must be.
+        """
+        by_name: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for name, found_NK in zip(names, said, strict=True):
+            by_name[name] += [] if found_NK is None else [found_NK]
+        present_m = [place for place, found in enumerate(by_name.values()) if found]
+        prediction_mNK: np.ndarray = np.stack([np.mean(found, axis=0) for found in by_name.values() if found])
         if self.combination is None:
-            only: np.ndarray = prediction_MNK[0]
+            only: np.ndarray = prediction_mNK[0]
             return only
         recipe = self.combination.recipe
         if recipe and recipe not in fed:
             fed[recipe] = self.recipes[recipe].apply(batch)
-        beside = fed[recipe].without_pending() if recipe else None
-        return self.combination.part.combine_rows(self.combination.learned, prediction_MNK, beside)
+        return self.combination.join(prediction_mNK, present_m, len(by_name), fed[recipe] if recipe else None)
 
     def answer(self, prediction_NK: np.ndarray) -> np.ndarray:
         """Return what a person asked for: the class that is decided for each row, as text, or the number."""
@@ -353,7 +365,7 @@ def _combination(entry: Json | None, content: Files) -> Combination | None:
 
 def _load(entry: Json, files: Files) -> Fitted:
     if ":" in entry["algorithm"] or "." in entry["algorithm"]:
-        known_import(entry["algorithm"])
+        catalog.known_import(entry["algorithm"])
     return loaded(catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]), files)
 
 
@@ -376,17 +388,6 @@ def _features(listed: list[int] | None) -> tuple[int, ...] | None:
     if not listed or not whole or listed != sorted(set(listed)):
         raise ValueError("the features of a member are not column numbers in ascending order")
     return tuple(listed)
-
-
-def known_import(key: str) -> None:
-    """Refuse to import what an artifact names, unless it is scikit-learn or was imported by this process already."""
-    import sys
-
-    module = key.partition(":")[0] if ":" in key else key.rpartition(".")[0]
-    if module.split(".")[0] != "sklearn" and module not in sys.modules:
-        raise ArtifactFault.at(
-            "model.json", f"asks to import '{module}'", f"if you trust it, `import {module}` before loading the model"
-        )
 
 
 def _put(content: dict[str, bytes], folder: str, files: Files) -> None:

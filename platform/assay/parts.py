@@ -124,7 +124,6 @@ class Split(Part):
 
 class Step(Part):
     """Changes columns: learns plain data from training rows, then applies it to any rows, in the server too.
-
     measure (a block) -> merge (blocks) -> finish (once) -> apply (any rows)
     """
 
@@ -285,7 +284,6 @@ Job = Call | Fit | Grow
 @dataclass(frozen=True, eq=False)
 class Grown:
     """A member that was fitted for an ensemble: what was ordered, without its arrays, and what came of it.
-
     The driver fills in the last fields, which the generator never sees: rows that it may not know, measured time.
     """
 
@@ -317,7 +315,6 @@ class Learned:
 
 class Ensemble(Part):
     """Combines members; written as a generator that asks for jobs and is sent their results.
-
     It knows no actors: `engines/fleet.py` runs the jobs of one round in parallel, `local_fleet.py` in one process.
     One that `grows` has members fitted for it on training rows (`Grow`); its evidence has no trials: M is 0.
     """
@@ -329,8 +326,7 @@ class Ensemble(Part):
         """Return the keys of the algorithms that its settings name as learners of members.
 
         Raises:
-            SpecFault: one is not for the task, is not installed or cannot do what is asked of it, or its settings are
-                wrong; places are within the ensemble's own entry, such as `params.learner`.
+            SpecFault: one is not for the task, not installed or wrongly set; at places such as `params.learner`.
         """
         return ()
 
@@ -361,6 +357,10 @@ class Ensemble(Part):
     def used(self, learned: Learned, num_members: int) -> list[int]:
         """Return the positions of the members that `combine` needs; it is then given only those, in order."""
         return list(range(num_members))
+
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned | None:
+        """Return what joins the members at `present_m` alone; None: the mean of those stands in for the others."""
+        return None
 
 
 class Metric(Part):

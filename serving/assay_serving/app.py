@@ -17,10 +17,11 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.context import _get_global_client
 
-from assay_serving import access_log, settings, shadow
+from assay_serving import access_log, processes, settings, shadow
 from assay_serving.access import Access, digest_of, refuse_open_door, token_digest
-from assay_serving.desk import Desk
+from assay_serving.desk import Desk, load_here
 from assay_serving.hosts import HostNames
+from assay_serving.logbook import Logbook
 from assay_serving.metrics import ByReplica
 from assay_serving.metrics_hub import Hub, Reporter
 from assay_serving.settings import ModelRef, Plan, ServeArgs
@@ -54,7 +55,13 @@ class ModelDeployment:
     """A replica: it starts with no model, and Serve gives it one by `reconfigure`, at the start as at any switch."""
 
     def __init__(
-        self, token_digest: str | None, threads: int, allow_hosts: Sequence[str] = (), hub: Any | None = None
+        self,
+        token_digest: str | None,
+        threads: int,
+        allow_hosts: Sequence[str] = (),
+        hub: Any | None = None,
+        members: Sequence[Any] = (),
+        deadline_s: float = 1.0,
     ) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # Asked of the running Serve, not of our arguments: they could say anything.
@@ -62,15 +69,15 @@ class ModelDeployment:
         self._has_own_token = token_digest is not None
         self._access = Access(token_digest, locked=not settings.is_loopback(self._host))
         self._names = HostNames(self._host, allow_hosts)
-        self._desk = Desk(threads)
+        self._desk = Desk(threads, load=processes.fan_out(members, deadline_s).load if members else load_here)
         self._mirror = Mirror(self._desk, _ask_shadow)
-        self._desk.watching.append(self._mirror.watch)
-
+        self._logbook = Logbook(self._desk)
+        self._desk.watching += [self._mirror.watch, self._logbook.watch]
         self._hub = hub
         self._reporter: Reporter | None = None
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        app = create_app(self._desk, self._access, self._mirror, self._names)
+        app = create_app(self._desk, self._access, self._mirror, self._names, self._logbook)
         if self._hub is not None:
             replica = serve.get_replica_context().replica_id.unique_id
             self._reporter = Reporter(app.state.metrics, replica, self._hub)
@@ -86,10 +93,15 @@ class ModelDeployment:
         if self._reporter is not None:
             self._reporter.start()
         await self._desk.switch(plan)
+        self._logbook.follow(plan.prediction_log)
 
     async def check_health(self) -> None:
         """Raise when only a new process can help; then Serve starts one."""
         self._desk.check()
+
+    def __del__(self) -> None:
+        """Write what the log holds; Serve calls this once all is answered, before it ends the process."""
+        self._logbook.close()
 
 
 @serve.deployment(name="Metrics", ray_actor_options={"num_cpus": 0}, max_ongoing_requests=256)
@@ -144,17 +156,21 @@ def build(args: ServeArgs) -> serve.Application:
     arguments = (token_digest(), args.threads, args.allow_hosts)
     several = args.num_replicas > 1 or args.max_replicas is not None
     counting = MetricsDeployment.options(version=f"assay-{settings.PRODUCT_VERSION}", _internal=True)  # type: ignore[attr-defined]
-    hub = (counting.bind(),) if several else ()
-    deployment = ModelDeployment.options(  # type: ignore[attr-defined]
+    hub = counting.bind() if several else None
+    fanned = (args.fan_out, args.member_deadline_s)
+    options = {
         **_size(args),
-        ray_actor_options={"num_cpus": args.threads},
-        user_config=args.plan.model_dump(),
+        "user_config": args.plan.model_dump(),
         # The same code under the same version: deploying another plan reconfigures the replicas and restarts none.
         # Other arguments are another version, since replicas at work would keep those they started with.
-        version=f"assay-{settings.PRODUCT_VERSION}-{digest_of(repr((arguments, several)))[:8]}",
-        _internal=True,
+        "version": f"assay-{settings.PRODUCT_VERSION}-{digest_of(repr((arguments, several, fanned)))[:8]}",
+        "_internal": True,
+    }
+    deployment = ModelDeployment.options(  # type: ignore[attr-defined]
+        **options, ray_actor_options={"num_cpus": args.threads}
     )
-    return deployment.bind(*arguments, *hub)
+    members = processes.deployments(args, options)
+    return deployment.bind(*arguments, hub=hub, members=members, deadline_s=args.member_deadline_s)
 
 
 def _size(args: ServeArgs) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The header `Inference-Header-Content-Length` says how many bytes of the body are JSON; the tensors follow in order,
 little-endian, row-major, each `parameters.binary_data_size` bytes long. BOOL is one byte; an element of BYTES is its
-length in four bytes, then UTF-8.
+length in four bytes, then UTF-8 or whatever else its client holds, such as the file of an image.
 
 Source: https://github.com/triton-inference-server/server, docs/protocol/extension_binary_data.md
 """
@@ -79,18 +79,19 @@ def decoded(place: str, datatype: str, shape: Sequence[int], raw: bytes) -> list
     return elements
 
 
-def _texts(place: str, count: int, raw: bytes) -> list[str]:
-    texts: list[str] = []
+def _texts(place: str, count: int, raw: bytes) -> list[str | bytes]:
+    texts: list[str | bytes] = []
     start = 0
     while start < len(raw):
         end = start + LENGTH_BYTES
         length = int.from_bytes(raw[start:end], "little")
         if end + length > len(raw):
             raise bad_request(f"{place}: element {len(texts)} ends beyond the tensor's {len(raw)} bytes")
+        element = raw[end : end + length]
         try:
-            texts.append(raw[end : end + length].decode())
-        except UnicodeDecodeError as error:
-            raise bad_request(f"{place}: element {len(texts)} is not UTF-8 ({error.reason})") from None
+            texts.append(element.decode())
+        except UnicodeDecodeError:  # no text; whether that may be is for the column to say
+            texts.append(element)
         start = end + length
     if len(texts) != count:
         raise bad_request(f"{place}: found {len(texts)} elements, expected {count} by its shape")

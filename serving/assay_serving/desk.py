@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -20,6 +20,8 @@ from assay_serving.batching import Batcher
 from assay_serving.routing import Routes
 from assay_serving.served import Served
 from assay_serving.settings import ModelPlan, ModelRef, Plan
+from assay_serving.spread import Turnout, Vote
+from assay_serving.versions import Versions
 from assay_serving.waiting import WaitingRoom
 
 
@@ -32,24 +34,44 @@ class Answered:
     prediction_NK: np.ndarray
     told: pa.Table | None = None  # the columns of a forecast
     request_id: str = ""
+    batch: Batch | None = None  # the same rows as the model read them
+    turnout: Turnout | None = None  # of the members, where they are asked apart
+
+    @property
+    def num_answers(self) -> int:
+        """Rows of the answer; a forecast has others than its request."""
+        return len(self.prediction_NK) if self.told is None else self.told.num_rows
+
+
+async def load_here(ref: ModelRef) -> Served:
+    """Return a version with all its members in this process.
+
+    Raises:
+        ArtifactFault: it was changed, is incomplete, or is not ours.
+    """
+    return await asyncio.to_thread(Served.load, ref)
 
 
 class Desk:
     """Answers with the versions it was last given; the event loop stays free while a model computes."""
 
-    def __init__(self, threads: int = 1, max_loaded: int = settings.MAX_LOADED) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        max_loaded: int = settings.MAX_LOADED,
+        load: Callable[[ModelRef], Awaitable[Served]] = load_here,
+    ) -> None:
         self.routes = Routes()
         self.refused: dict[tuple[str, str], str] = {}  # versions that were to be loaded, and why they are not
         self.watching: list[Callable[[Answered], None]] = []  # told of every answer; must neither raise nor take long
         self.calling: list[Callable[[Served, int, int], None]] = []  # told of each predict call: its requests, its rows
         self.loads: Counter[tuple[str, str, str]] = Counter()  # name, version and `loaded` or `refused`
         self.room = WaitingRoom(settings.MAX_WAIT_S)
-        self._max_loaded = max_loaded
-        self._loaded: OrderedDict[ModelRef, Served] = OrderedDict()  # the one used last is the last
-        self._loading: dict[ModelRef, asyncio.Task[Served]] = {}
+        self._load_version = load
+        self._loaded = Versions(self._load, max_loaded)
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
         self._executor = ThreadPoolExecutor(1, "predict", initializer=_pin, initargs=(threads,))
-        self._batcher: Batcher[Served, Batch, np.ndarray] = Batcher(
+        self._batcher: Batcher[Served, Batch, Vote] = Batcher(
             self._predict,
             self._executor,
             max_items=settings.MAX_BATCH_REQUESTS,
@@ -77,8 +99,7 @@ class Desk:
         if not models:
             raise ArtifactFault(*(Fault(f"model {name}/{version}", why) for (name, version), why in refused.items()))
         self.routes, self.refused = Routes.of(Plan(models=models)), refused
-        for ref in [ref for ref in self._loaded if ref not in self._answering()]:
-            del self._loaded[ref]
+        self._loaded.keep(self._answering())
 
     async def _possible(self, model: ModelPlan, refused: dict[tuple[str, str], str]) -> ModelPlan | None:
         """Return what of a model's plan can be answered with: all, or it without its canary, or what was before."""
@@ -102,21 +123,12 @@ class Desk:
         Raises:
             AssayError: it cannot be loaded.
         """
-        if ref in self._loaded:
-            self._loaded.move_to_end(ref)
-            return self._loaded[ref]
-        if ref not in self._loading:  # requests that come meanwhile wait for the same
-            self._loading[ref] = asyncio.create_task(self._load(ref))
-            self._loading[ref].add_done_callback(lambda _: self._loading.pop(ref, None))
-        served = self._loaded[ref] = await asyncio.shield(self._loading[ref])
-        while len(self._loaded) > self._max_loaded:
-            self._loaded.popitem(last=False)
-        return served
+        return await self._loaded.get(ref)
 
     async def _load(self, ref: ModelRef) -> Served:
         outcome = "refused"
         try:
-            served = await asyncio.to_thread(Served.load, ref)
+            served = await self._load_version(ref)
             outcome = "loaded"
         finally:
             self.loads[ref.name, ref.version, outcome] += 1
@@ -141,33 +153,40 @@ class Desk:
         self._batcher.admit()
 
     async def predict(self, served: Served, batch: Batch) -> np.ndarray:
-        """Return prediction_NK for checked rows, maybe together with other requests' rows.
+        """Return prediction_NK for checked rows; see `vote`."""
+        return (await self.vote(served, batch)).prediction_NK
+
+    async def vote(self, served: Served, batch: Batch) -> Vote:
+        """Return what a model says of checked rows, maybe together with other requests' rows.
 
         Raises:
             Overloaded: too many requests wait.
             TimeoutError: it took longer than a request may.
+            NoMember: the members are asked apart, and none answered.
         """
         started_ns, tally = time.perf_counter_ns(), served.tally
         try:
             async with asyncio.timeout(settings.REQUEST_TIMEOUT_S):
-                prediction_NK = await self._batcher.submit(served, batch, len(batch))
+                vote = await self._batcher.submit(served, batch, len(batch))
         except BaseException:
             tally.num_failed += 1
             raise
         tally.num_requests += 1
+        tally.num_degraded += vote.turnout is not None and vote.turnout.degraded
         tally.num_rows += len(batch)
         tally.wait_ns += time.perf_counter_ns() - started_ns
         tally.last_ms = time.time_ns() // 1_000_000
-        return prediction_NK
+        return vote
 
-    def _predict(self, served: Served, batches: Sequence[Batch]) -> Sequence[np.ndarray]:
+    def _predict(self, served: Served, batches: Sequence[Batch]) -> Sequence[Vote]:
         started_ns = time.perf_counter_ns()
-        prediction_NK = served.model.predict_batch(joined(batches))
+        vote = served.vote(joined(batches))
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
         for watch in self.calling:
-            watch(served, len(batches), len(prediction_NK))
-        return np.split(prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
+            watch(served, len(batches), len(vote.prediction_NK))
+        parts = np.split(vote.prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
+        return [Vote(part_nK, vote.turnout) for part_nK in parts]
 
     def check(self) -> None:
         """Return when the desk can answer.

@@ -17,15 +17,17 @@ from starlette.requests import ClientDisconnect
 from assay.batch import Batch
 from assay.errors import ArtifactFault
 from assay.forecasting.framing import Framed
-from assay_serving import bodies, settings
+from assay_serving import bodies, degraded, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
 from assay_serving.settings import ModelRef
+from assay_serving.spread import NoMember, Vote
 
 KEY_HEADER = "x-assay-key"  # whose request it is: one key keeps one version while a canary runs
+RETRY = {"Retry-After": str(settings.RETRY_AFTER_S)}
 Wish = TypeVar("Wish")
 Result = TypeVar("Result")
 Read = Callable[[bytes, Served], tuple[pa.Table, Wish]]
@@ -54,9 +56,11 @@ async def _answered(
 ) -> tuple[Answered, Wish]:
     found = await asked(request, desk, name, version, read)
     served = found.served
-    prediction_NK = await predicted(desk, served, found.batch)
-    told = served.forecast(found.framed, prediction_NK)
-    answer = Answered(served, found.table, prediction_NK, told, getattr(request.state, "request_id", ""))
+    vote = await voted(desk, served, found.batch)
+    degraded.mark(request, vote.turnout)
+    told = served.forecast(found.framed, vote.prediction_NK)
+    request_id = getattr(request.state, "request_id", "")
+    answer = Answered(served, found.table, vote.prediction_NK, told, request_id, found.batch, vote.turnout)
     for watch in desk.watching:
         watch(answer)
     return answer, found.wish
@@ -133,13 +137,30 @@ async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
 
 
 async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
-    """Return prediction_NK of checked rows.
+    """Return prediction_NK of checked rows by all members, for whoever compares several such predictions; see `voted`.
 
     Raises:
-        RequestFault: 503 when too many wait, 504 when it took too long.
+        RequestFault: 503 also when some members do not answer.
+    """
+    vote = await voted(desk, served, batch)
+    if vote.turnout is not None and vote.turnout.degraded:
+        found = f"{vote.turnout.num_answering} of {vote.turnout.num_members} members answer"
+        text = f"model {served.ref.name}/{served.ref.version}: {found}, and all are needed here; try again"
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY)
+    return vote.prediction_NK
+
+
+async def voted(desk: Desk, served: Served, batch: Batch) -> Vote:
+    """Return what a model says of checked rows.
+
+    Raises:
+        RequestFault: 503 when too many wait or no member answers, 504 when it took too long.
     """
     try:
-        return await desk.predict(served, batch)
+        return await desk.vote(served, batch)
+    except NoMember:
+        text = f"not one member of model {served.ref.name}/{served.ref.version} answers; try again"
+        raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY) from None
     except Overloaded:
         raise overloaded() from None
     except TimeoutError:
@@ -152,7 +173,7 @@ def overloaded() -> RequestFault:
     return RequestFault(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"too many requests wait already; try again after {settings.RETRY_AFTER_S} s",
-        {"Retry-After": str(settings.RETRY_AFTER_S)},
+        RETRY,
     )
 
 

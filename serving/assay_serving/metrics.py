@@ -51,6 +51,9 @@ class Metrics:
         self._answers = Counter(
             "assay_predictions", "Requests answered by a version.", (*by_version, "role"), registry=registry
         )
+        self._degraded = Counter(
+            "assay_degraded_predictions", "Requests answered without some members.", by_version, registry=registry
+        )
         self._rows = Counter("assay_predicted_rows", "Rows that a version answered.", by_version, registry=registry)
         self._call_rows = Histogram(
             "assay_predict_call_rows", "Rows of a predict call.", by_version, buckets=ROWS, registry=registry
@@ -82,6 +85,8 @@ class Metrics:
         is_canary = plan is not None and plan.canary is not None and plan.canary.version == ref.version
         self._answers.labels(ref.name, ref.version, "canary" if is_canary else "champion").inc()
         self._rows.labels(ref.name, ref.version).inc(found.table.num_rows)
+        if found.turnout is not None and found.turnout.degraded:
+            self._degraded.labels(ref.name, ref.version).inc()
 
     def called(self, served: Served, num_requests: int, num_rows: int) -> None:
         """Count a predict call; comes from its thread."""

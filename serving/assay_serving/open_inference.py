@@ -1,13 +1,13 @@
 """The Open Inference Protocol, version 2, in JSON: requests to tables, predictions to answers. No server in here.
 
 A table is one tensor per column, of shape [n] or [n, 1]; or, when the model reads only numbers and true/false, a
-single tensor [n, f] with the columns in the model's order. Images are base64 text of their files in a tensor BYTES
-[n], or pixels in a tensor [n, height, width] or [n, height, width, channels]. Series of one length are a tensor [n,
-steps, channels], or [n, steps] of one channel; others come as JSON lists in text, a tensor BYTES [n]. `null` stands
-for a missing value in any datatype, and so does NaN in a floating one. The answer is a tensor `prediction` [n] and,
-for classification, `probability` [n, K] with the K classes in the order that the model's metadata says
-(`parameters.classes`). A model that forecasts is sent the history of each
-series; it answers a tensor for each column that names a series, one for the time, and `prediction`.
+single tensor [n, f] with the columns in the model's order. Images are files in a tensor BYTES [n], as base64 text or,
+behind the JSON, as they are; or pixels in a tensor [n, height, width] or [n, height, width, channels]. Series of one
+length are a tensor [n, steps, channels], or [n, steps] of one channel; others come as JSON lists in text, a tensor
+BYTES [n]. `null` stands for a missing value in any datatype, and so does NaN in a floating one. The answer is a tensor
+`prediction` [n] and, for classification, `probability` [n, K] with the K classes in the order that the model's
+metadata says (`parameters.classes`). A model that forecasts is sent the history of each series; it answers a tensor
+for each column that names a series, one for the time, and `prediction`.
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
 """
@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from assay.errors import Fault, did_you_mean
 from assay.forecasting.framing import Framing
@@ -60,6 +60,8 @@ MAX_AXES = 8
 MAX_TENSORS = 20_000  # more than any table has columns
 Size = Annotated[int, Field(ge=0, le=2**31)]
 Json = dict[str, Any]
+# KServe's client sends null where it has none.
+Parameters = Annotated[dict[str, Any], BeforeValidator(lambda found: {} if found is None else found)]
 
 
 class Part(BaseModel):
@@ -75,14 +77,14 @@ class Tensor(Part):
     shape: Annotated[list[Size], Field(min_length=1, max_length=MAX_AXES, fail_fast=True)]
     datatype: Datatype
     data: list[Any] | None = None  # None when it stands behind the JSON
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
 
 
 class Wish(Part):
     """An output the client wants."""
 
     name: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
 
 
 class InferRequest(Part):
@@ -92,7 +94,7 @@ class InferRequest(Part):
     # The first tensor that is wrong is told: a body may hold millions, and each would be an error in memory.
     inputs: Annotated[list[Tensor], Field(min_length=1, max_length=MAX_TENSORS, fail_fast=True)]
     outputs: Annotated[list[Wish], Field(max_length=MAX_TENSORS, fail_fast=True)] | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
 
 
 def read(body: bytes, header: str | None = None) -> InferRequest:
@@ -225,7 +227,7 @@ def _flat(tensor: Tensor) -> Sequence[Any]:
 def _declared(name: str, datatype: str, data: Sequence[Any]) -> pa.Array | Fault:
     """Return the elements as an array of the datatype that the client declared."""
     found = rows.to_array(name, data)
-    if isinstance(found, Fault) or pa.types.is_null(found.type):
+    if isinstance(found, Fault) or pa.types.is_null(found.type) or pa.types.is_binary(found.type):
         return found
     wanted = ARROW[datatype]
     families = _family(found.type), _family(wanted)

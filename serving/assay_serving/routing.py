@@ -43,6 +43,13 @@ class Routes:
             raise NotServed(f"no model named '{name}'; {did_you_mean(name, list(self.plans))}")
         return self.plans[name]
 
+    def role(self, ref: ModelRef) -> str:
+        """Return what a version that answered is: `champion` or `canary`; empty when another plan came meanwhile."""
+        plan = self.plans.get(ref.name)
+        if plan is None or ref not in plan.answering:
+            return ""
+        return "champion" if ref == plan.answering[0] else "canary"
+
     def find(self, name: str, version: str | None = None) -> ModelRef:
         """Return a version by number, or the champion.
 

@@ -16,6 +16,7 @@ from math import isnan
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import DataFault, Fault, raise_all
 from assay.profile import ColumnProfile, Profile
@@ -34,6 +35,7 @@ EXPECTED = {
     ColumnKind.SERIES: "series: lists of numbers, or of steps that are lists of channels",
     ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
+WORDED = {ColumnKind.BOOLEAN, ColumnKind.CATEGORY, ColumnKind.DATETIME, ColumnKind.TEXT}  # NaN can only mean missing
 MAIN = {ColumnKind.NUMERIC: "number", ColumnKind.CATEGORY: "text"}  # the other kinds say themselves what they read
 NESTED = {ColumnKind.IMAGE, ColumnKind.SERIES}
 LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
@@ -48,6 +50,9 @@ def to_array(name: str, values: Sequence[Any], column: ColumnProfile | None = No
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         pass
+    if any(map(_is_nan, values)) and not all(_kind(value) in ("number", "nothing") for value in values):
+        # pandas writes it for a missing value of any type
+        return to_array(name, [None if _is_nan(value) else value for value in values], column)
     kinds = {_kind(value): position for position, value in reversed(list(enumerate(values))) if value is not None}
     if kinds.keys() <= {"number"}:  # whole and broken numbers beyond 2**53 do not mix in Arrow
         return _as_floats(name, values)
@@ -58,6 +63,10 @@ def to_array(name: str, values: Sequence[Any], column: ColumnProfile | None = No
         return pa.array([_word(value, column) for value in values], pa.string())
     parts = [f"{described(values[row])} in row {row}" for row in sorted(kinds.values())]
     return Fault(f"column '{name}'", f"found a mixture of {' and '.join(parts)}")
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and isnan(value)
 
 
 def also_read(column: ColumnProfile) -> frozenset[str]:
@@ -76,7 +85,7 @@ def also_read(column: ColumnProfile) -> frozenset[str]:
 
 def _word(value: Any, column: ColumnProfile) -> str | None:
     """Return a value of a mixture as the text that the same value alone would be."""
-    if value is None or (isinstance(value, float) and isnan(value)):
+    if value is None:
         return None
     if column.kind is ColumnKind.BOOLEAN and not isinstance(value, str) and value in (0, 1):
         return "true" if value else "false"
@@ -121,6 +130,10 @@ def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool)
         return Fault(f"column '{column.name}'", f"is missing, {expected}", "send it; its values may be null")
     if isinstance(found, Fault):
         return replace(found, found=f"{found.found}, {expected}")
+    if pa.types.is_binary(found.type) and column.kind is not ColumnKind.IMAGE:
+        return Fault(f"column '{column.name}'", f"found bytes that are no UTF-8 text, {expected}")
+    if pa.types.is_floating(found.type) and column.kind in WORDED and _all_missing(found):
+        return pa.nulls(len(found))
     if pa.types.is_nested(found.type) and column.kind not in NESTED:
         return Fault(f"column '{column.name}'", f"found {found.type}, {expected}")
     if column.kind not in MAIN or not typed or _kind_of(found.type) in {MAIN[column.kind], "other", *also_read(column)}:
@@ -131,6 +144,10 @@ def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool)
     value = found[row].as_py()
     fix = "send numbers without quotes" if isinstance(value, str) and LOOKS_NUMERIC.match(value) else ""
     return Fault(f"column '{column.name}'", f"found {described(value)} in row {row}, {expected}", fix)
+
+
+def _all_missing(found: pa.Array) -> bool:
+    return bool(pc.all(pc.is_null(found, nan_is_null=True)).as_py())
 
 
 def _kind_of(kind: pa.DataType) -> str:
@@ -178,6 +195,8 @@ def _kind(value: Any) -> str:
             return "number"
         case str():
             return "text"
+        case bytes():
+            return "bytes"
         case list():
             return "list"
         case dict():
@@ -200,5 +219,6 @@ def described(value: Any) -> str:
         >>> described("abc")
         "text 'abc'"
     """
-    text = repr(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else json.dumps(value)
+    literal = isinstance(value, str | bytes | int | float) and not isinstance(value, bool)
+    text = repr(value[:40] if isinstance(value, bytes) else value) if literal else json.dumps(value)
     return f"{_kind(value)} {text if len(text) <= 40 else text[:37] + '…'}"

@@ -17,6 +17,7 @@ from assay.model import Model
 from assay.profile import Profile
 from assay.store import artifact
 from assay_serving.settings import ModelRef
+from assay_serving.spread import Spread, Vote
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Tally:
     num_rows: int = 0
     num_calls: int = 0
     num_failed: int = 0
+    num_degraded: int = 0  # answers without some of the members
     wait_ns: int = 0  # from the first byte checked to the answer, summed over requests
     compute_ns: int = 0
     last_ms: int = 0  # of the last answer, since 1970
@@ -73,6 +75,14 @@ class Served:
             return self.model.batch(table), None
         framed = self.framing.future(table)
         return self.model.batch(framed.table.drop_columns([self.framing.label])), framed
+
+    def vote(self, batch: Batch) -> Vote:
+        """Return what the model says of checked rows.
+
+        Raises:
+            NoMember: its members are asked apart, and none answered.
+        """
+        return self.model.vote(batch) if isinstance(self.model, Spread) else Vote(self.model.predict_batch(batch))
 
     def forecast(self, framed: Framed | None, prediction_NK: np.ndarray) -> pa.Table | None:
         """Return the columns of a forecast: series, time and prediction; None of a model that does not forecast."""

@@ -80,6 +80,15 @@ class TokenRef(Strict):
     expires_s: float | None = Field(None, description="when it ends, in seconds since 1970; never when left out")
 
 
+class LogPlan(Strict):
+    """Where a server keeps what it was asked and answered, and labels that come later; see `assay_serving.logbook`."""
+
+    storage: str = Field(pattern=r"^/", description="folder that remembers; files go to `serving/` in it; absolute")
+    share: float = Field(0.0, ge=0, le=1, description="share of the requests whose rows are kept; 0 keeps labels only")
+    max_mib: int = Field(1_024, ge=1, description="MiB of rows, and of labels, before the oldest files are removed")
+    max_days: int = Field(30, ge=1, le=36_500, description="days after which a file is removed")
+
+
 class Plan(Strict):
     """All models of a server, who may ask, what is logged; as `user_config` it switches replicas without a restart."""
 
@@ -91,6 +100,7 @@ class Plan(Strict):
         "info",
         description="from `info` on every request is a line of the log, from `warning` on those that failed here",
     )
+    prediction_log: LogPlan | None = Field(None, description="what is kept of requests; nothing when left out")
 
     @classmethod
     def alone(cls, name: str, version: str, path: str) -> Plan:
@@ -111,12 +121,18 @@ class ServeArgs(Plan):
     num_replicas: int = Field(1, ge=1, le=1_000, description="processes that hold the models; the fewest if it scales")
     max_replicas: int | None = Field(None, ge=1, le=1_000, description="most processes when many requests wait")
     threads: int = Field(1, ge=1, le=256, description="CPUs and compute threads of each replica")
+    fan_out: int = Field(0, ge=0, le=256, description="processes that the members of each model are divided among")
+    member_deadline_s: float = Field(
+        1.0, ge=0.01, le=REQUEST_TIMEOUT_S / 3, description="after which an answer does without a late member"
+    )
     allow_hosts: list[str] = Field([], description="names of this server in URLs, beside its address and localhost")
 
     @property
     def plan(self) -> Plan:
         """What replicas follow without a restart."""
-        return Plan(models=self.models, tokens=self.tokens, log_level=self.log_level)
+        return Plan(
+            models=self.models, tokens=self.tokens, log_level=self.log_level, prediction_log=self.prediction_log
+        )
 
 
 def is_loopback(host: str | None) -> bool:

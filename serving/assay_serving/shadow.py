@@ -30,7 +30,7 @@ class Comparison:
 
     num_asked: int = 0
     num_failed: int = 0  # no answer came: the shadow raised, died or took too long
-    num_left_out: int = 0  # not asked, since others were on their way or the request was large
+    num_left_out: int = 0  # not asked, since others were on their way, the request was large or its answer partial
     num_rows: int = 0
     num_agreed: int = 0  # rows with the same answer
     difference_sum: float = 0.0  # of |shadow - answer|: numbers, or the largest of a row's probabilities
@@ -58,7 +58,8 @@ class Mirror:
             return
         ref = plan.ref(plan.shadow)
         comparison = self.compared.setdefault(ref, Comparison())
-        if len(self._asked) >= MAX_ASKED or found.table.num_rows > MAX_BATCH_ROWS:
+        partial = found.turnout is not None and found.turnout.degraded  # no measure of the champion
+        if partial or len(self._asked) >= MAX_ASKED or found.table.num_rows > MAX_BATCH_ROWS:
             comparison.num_left_out += 1
             return
         task = asyncio.create_task(self._compare(ref, comparison, found))

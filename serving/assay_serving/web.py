@@ -7,24 +7,30 @@ from fastapi.routing import APIRoute
 
 from assay_serving import access_log, faults, settings
 from assay_serving.access import Access
+from assay_serving.degraded import Marks
 from assay_serving.desk import Desk
-from assay_serving.doors import metrics, mlflow, open_inference, openapi, page, v1
+from assay_serving.doors import feedback, metrics, mlflow, open_inference, openapi, page, v1
 from assay_serving.gate import VERSION_HEADER, Gate, Traffic
 from assay_serving.hosts import HostNames
+from assay_serving.logbook import Logbook
 from assay_serving.metrics import Metrics
 from assay_serving.scopes import Ways
 from assay_serving.shadow import Mirror
 
-DOORS = (open_inference, mlflow, v1, metrics, page, openapi)
+DOORS = (open_inference, mlflow, v1, feedback, metrics, page, openapi)
 
 
 def create_app(
-    desk: Desk, access: Access | None = None, mirror: Mirror | None = None, hosts: HostNames | None = None
+    desk: Desk,
+    access: Access | None = None,
+    mirror: Mirror | None = None,
+    hosts: HostNames | None = None,
+    logbook: Logbook | None = None,
 ) -> FastAPI:
     """Return the application; it needs no Ray.
 
     `access` knows the tokens, without it everybody may come in; `hosts` the names that are answered, without it all;
-    `mirror` how shadows compare.
+    `mirror` how shadows compare; `logbook` keeps labels.
     """
     app = FastAPI(title="assay", version=settings.PRODUCT_VERSION, openapi_url=None, redirect_slashes=False)
     faults.install(app, lambda: {VERSION_HEADER: desk.version})
@@ -32,7 +38,9 @@ def create_app(
     app.add_middleware(
         Gate, ways=Ways(app.router.routes), access=access, hosts=hosts, version=lambda: desk.version, traffic=traffic
     )
+    app.add_middleware(Marks)
     app.state.mirror = mirror
+    app.state.logbook = logbook
     app.state.access = access
     app.state.metrics = Metrics(desk, traffic, mirror)
     traffic.watching += [app.state.metrics.ended, access_log.write]

@@ -22,6 +22,7 @@ from assay.engines.folds import Folds
 from assay.engines.growing import Ground
 from assay.ensembles.greedy import weigh
 from assay.errors import SpecFault
+from assay.model import Combination
 from assay.parts import Call, Ensemble, Evidence, Fit, Grow, Job, Learned
 from assay.vocabulary import Shelf, Task
 
@@ -207,6 +208,47 @@ def test_a_combination_is_better_than_the_worst_member(key: str, task: Task) -> 
     joined_MNK = said(key, task) if made(key).grows else known.prediction_MNK
     worst = min(known.metric.gain(known.metric.score(known.y_N, one_NK)) for one_NK in joined_MNK)
     assert gain > worst
+
+
+def without(key: str, task: Task, *missing: int) -> np.ndarray:
+    """Return what is said when these of the members do not answer."""
+    said_MNK = said(key, task)
+    present_m = [place for place in range(len(said_MNK)) if place not in missing]
+    joins = Combination(key, {}, learned(key, task))
+    return joins.join(said_MNK[present_m], present_m, len(said_MNK), None)
+
+
+@every_pair
+def test_no_member_missing_changes_no_bit(key: str, task: Task) -> None:
+    np.testing.assert_array_equal(without(key, task), combined(key, task))
+
+
+@every_pair
+def test_any_member_may_be_missing(key: str, task: Task) -> None:
+    for place in range(len(said(key, task)) if len(said(key, task)) > 1 else 0):
+        found_NK = without(key, task, place)
+        assert found_NK.shape == combined(key, task).shape
+        assert np.isfinite(found_NK).all()
+        if task.is_classification:
+            assert found_NK.min() >= 0
+            np.testing.assert_allclose(found_NK.sum(axis=1), 1, atol=1e-6)
+
+
+@every_pair
+def test_one_member_alone_is_listened_to(key: str, task: Task) -> None:
+    num_members = len(said(key, task))
+    for present in range(num_members):
+        found_NK = without(key, task, *(place for place in range(num_members) if place != present))
+        assert np.isfinite(found_NK).all()
+        assert np.ptp(found_NK, axis=0).max() > 0
+
+
+@every_pair
+def test_a_partial_vote_is_better_than_the_worst_member(key: str, task: Task) -> None:
+    known, joined_MNK = evidence(task), said(key, task)
+    worst = min(known.metric.gain(known.metric.score(known.y_N, one_NK)) for one_NK in joined_MNK)
+    for place in range(len(joined_MNK) if len(joined_MNK) > 2 else 0):
+        assert known.metric.gain(known.metric.score(known.y_N, without(key, task, place))) > worst
 
 
 @every_ensemble

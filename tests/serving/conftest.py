@@ -45,12 +45,12 @@ def train(rows: pa.Table, label: str) -> Model:
 
 
 @pytest.fixture(scope="session")
-def mixed_model() -> Model:
-    """Says whether somebody is `over` or `under` 40; reads a number, a category, true/false, a date and a text."""
+def mixed_rows() -> pa.Table:
+    """People with a number, a category, true/false, a date and a text, and whether they are `over` or `under` 40."""
     draw = np.random.default_rng(0)
     age_N = draw.integers(18, 70, 200)
     words = np.array(["good", "bad", "slow", "fast", "red", "blue", "old", "new"])
-    rows = pa.table(
+    return pa.table(
         {
             "age": pa.array([None if index % 20 == 0 else int(age) for index, age in enumerate(age_N)], pa.int64()),
             "city": [CITIES[index % 3] for index in range(200)],
@@ -60,7 +60,12 @@ def mixed_model() -> Model:
             "answer": ["over" if age > 40 else "under" for age in age_N],
         }
     )
-    return train(rows, "answer")
+
+
+@pytest.fixture(scope="session")
+def mixed_model(mixed_rows: pa.Table) -> Model:
+    """Says whether somebody is `over` or `under` 40."""
+    return train(mixed_rows, "answer")
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +95,14 @@ def row() -> dict[str, Any]:
 class App:
     """An application in this process that serves `folder` as m/1, and its client; `together` asks at the same time."""
 
-    def __init__(self, folder: Path, access: Access | None = None, hosts: HostNames | None = None) -> None:
-        self.desk = Desk()
+    def __init__(
+        self,
+        folder: Path,
+        access: Access | None = None,
+        hosts: HostNames | None = None,
+        desk: Desk | None = None,
+    ) -> None:
+        self.desk = desk or Desk()
         self.runner = asyncio.Runner()
         self.runner.run(self.desk.switch(Plan.alone("m", "1", str(folder))))
         self.app = create_app(self.desk, access, hosts=hosts)

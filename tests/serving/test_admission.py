@@ -66,6 +66,14 @@ def test_what_is_deployed_holds_no_token(tmp_path: Path) -> None:
     assert admission.secret not in json.dumps(admission.planned()) + repr(admission)
 
 
+def test_who_may_ask_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_SERVE_TOKEN", "mine")
+    _, token = Tokens(tmp_path).add("ci", [Scope.READ, Scope.PREDICT])
+    assert str(Admission((token,))) == "whoever has ASSAY_SERVE_TOKEN (admin); ci (read, predict)"
+    monkeypatch.delenv("ASSAY_SERVE_TOKEN")
+    assert (str(Admission(())), str(Admission())) == ("nobody", "everybody")
+
+
 @pytest.fixture
 def storage(served: Any, tmp_path: Path) -> Iterator[Path]:
     """A storage whose tokens the server was told last; after the test it is open again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,15 @@ def test_a_calibrated_model_with_a_threshold_answers_over_both_protocols_as_in_a
 def infer(app: Any, row: dict[str, Any]) -> Any:
     inputs = [{"name": name, "shape": [1], "datatype": DATATYPES[name], "data": [value]} for name, value in row.items()]
     return app.post("/v2/models/m/infer", json={"inputs": inputs}).json()["outputs"]
+
+
+@pytest.mark.parametrize("num_rows", [1, 2])
+def test_a_missing_value_may_be_nan_in_any_column_as_pandas_writes_it(
+    mixed: Any, row: dict[str, Any], num_rows: int
+) -> None:
+    rows = [dict.fromkeys(row, float("nan")), row][:num_rows]
+    body = json.dumps({"dataframe_records": rows})
+    answer = mixed.post("/invocations", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    without = mixed.post("/invocations", json={"dataframe_records": [dict.fromkeys(row), row][:num_rows]})
+    assert answer.json() == without.json()

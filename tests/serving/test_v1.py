@@ -226,13 +226,14 @@ def test_answers_are_what_the_document_says(mixed: Any, row: Json, verb: str) ->
 
 
 @pytest.mark.cluster
-def test_rows_are_predicted_and_explained_over_http(http: httpx.Client, row: Json) -> None:
+def test_rows_are_predicted_and_explained_over_http(http: httpx.Client, served: Any, row: Json) -> None:
+    version = served.releases[0].champion.version
     body = {"instances": [row]}
     predicted = http.post("/v1/models/demo:predict", json=body)
     assert predicted.json() == http.post("/invocations", json=body).json()
-    answer = http.post("/v1/models/demo/versions/1%3Aexplain", json=body)
+    answer = http.post(f"/v1/models/demo/versions/{version}%3Aexplain", json=body)
     (found,) = explained(answer)
     assert adds_up(found)
     assert found["contributions"][0]["column"] == "age"
-    assert answer.headers["x-assay-version"] == "1"
+    assert answer.headers["x-assay-version"] == version
     assert http.get("/v1/models/demo").json()["ready"]

@@ -62,6 +62,16 @@ def test_a_longer_file_is_refused_with_both_sizes(packed: Artifact) -> None:
         artifact.load(packed.folder)
 
 
+def test_a_piece_of_a_model_is_given_only_when_every_file_is_right(packed: Artifact, model: Model) -> None:
+    assert artifact.load_piece(packed.folder, lambda _: False).model.members == ()
+    assert len(artifact.load_piece(packed.folder, lambda _: True).model.members) == len(model.members)
+    name = next(name for name in packed.manifest.files if name.startswith("members/0/"))
+    with (packed.folder / name).open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(ArtifactFault, match=rf"{name}: has"):
+        artifact.load_piece(packed.folder, lambda _: False)
+
+
 def test_a_missing_file_is_refused(packed: Artifact) -> None:
     (packed.folder / "report.html").unlink()
     with pytest.raises(ArtifactFault, match=r"report\.html: is in the manifest but not in the folder"):

@@ -69,6 +69,15 @@ def test_the_log_of_the_server_is_read_when_no_rows_are_given(storage: Storage, 
     assert found["score"] is None
 
 
+def test_what_the_server_said_is_taken_from_the_log(storage: Storage, log: Path) -> None:
+    table = pq.read_table(log / "part.parquet", partitioning=None)
+    sure = pa.FixedSizeListArray.from_arrays(pa.array([0.0, 1.0] * table.num_rows, pa.float32()), 2)
+    pq.write_table(table.append_column("assay_probability", sure), log / "part.parquet")
+    (finding,) = assay.drift("clicks", storage=storage.root)["prediction"]["findings"]
+    assert finding["drifted"]
+    assert finding["distance"] > 1
+
+
 def test_a_window_in_time_takes_the_newest_rows_of_the_log(storage: Storage, log: Path) -> None:
     assert json.loads(told("clicks", "--window", "1h", "--json", storage=storage, expected=ALARM))["rows"] == 61
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from assay.algorithms._inner import inner_rows
 from assay.batch import Batch
-from assay.model import known_import
+from assay.catalog import known_import
 from assay.parts import Algorithm, Files
 from assay.spec.spaces import LogUniform
 from assay.spec.strict import Strict

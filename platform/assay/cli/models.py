@@ -149,6 +149,9 @@ def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
+    fan_out: Annotated[int, typer.Option(min=0, help="Processes to divide the members of each model among.")] = 0,
+    member_deadline: Annotated[float, typer.Option(min=0.01, max=10, help="Seconds to wait for a late member.")] = 1.0,
+    log: Annotated[str, typer.Option(help="Share of the requests to keep for `assay drift`: 100%.")] = "0%",
     tokens: Annotated[bool, typer.Option("--tokens", help="Ask for a token on loopback too.")] = False,
     allow_host: Annotated[list[str] | None, typer.Option(help="Another name of this server in URLs.")] = None,
     log_level: Annotated[LogLevel, typer.Option(help="info: every request; warning: what failed.")] = LogLevel.INFO,
@@ -160,20 +163,28 @@ def serve(
     """Serve models over HTTP until Ctrl-C, and follow what `promote`, `rollback` and `token` say."""
     from assay.engines import serving
     from assay.engines.admission import Admission, is_guarded
+    from assay.engines.keeping import Keeping
     from assay.store.runs import Storage
-    from assay.workflows import production
+    from assay.workflows import models, production
 
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
-    scale = serving.Scale(replicas, max_replicas, threads)
+    scale = serving.Scale(replicas, max_replicas, threads, fan_out, member_deadline)
     guarded = tokens or is_guarded(host)
     admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
-    server = serving.start(found.releases(), host, port, scale=scale, address=address, admission=admission)
+    keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
+    if keeping.share:
+        typer.echo(str(keeping), err=True)
+    server = serving.start(
+        found.releases(), host, port, scale=scale, address=address, admission=admission, keeping=keeping
+    )
     with server:
         named = [serving.described(release) for release in server.releases]
         first = server.releases[0]
         ready = {"url": server.url, "model": first.name, "version": first.champion.version, "serving": named}
         _say(ready, f"serving {'; '.join(named)} at {server.url}; Ctrl-C stops it", as_json)
         asked = found.tokens if guarded else None
+        if guarded:
+            typer.echo(f"may ask: {admission}", err=True)
         server.follow(found.releases, lambda text: typer.echo(text, err=True), production.LOOK_S, asked)
     typer.echo("stopped", err=True)

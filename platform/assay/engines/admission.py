@@ -52,9 +52,11 @@ class Admission:
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def __str__(self) -> str:
-        if not self.tokens:
-            return "nobody else" if self.tokens == () else "everybody"
-        return ", ".join(f"{token.name} ({' '.join(token.scopes)})" for token in self.tokens)
+        if self.tokens is None:
+            return "everybody"
+        own = [f"whoever has {importlib.import_module(SETTINGS).TOKEN_VARIABLE} (admin)"] if _own_token() else []
+        named = [f"{token.name} ({', '.join(token.scopes)})" for token in self.tokens if not token.is_expired]
+        return "; ".join([*own, *named]) or "nobody"
 
 
 def is_guarded(host: str) -> bool:

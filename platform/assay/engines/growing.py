@@ -15,8 +15,8 @@ import numpy as np
 
 from assay.batch import Batch
 from assay.engines.folds import Folds
+from assay.engines.kept import Sealed
 from assay.engines.trial import algorithm_of, fit_capped
-from assay.model import Sealed
 from assay.parts import Evidence, Fitted, Grow, Grown
 
 

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from assay.model import Sealed
-from assay.parts import Fitted, Json
+from assay.batch import Batch
+from assay.parts import Files, Fitted, Json
 from assay.store.runs import Run
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A fitted algorithm as it came from the process that fitted it: content to keep, to be loaded elsewhere."""
+
+    content: Files
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Refuse: this process need not have the libraries that predicting takes."""
+        raise TypeError("a sealed model predicts once it is loaded from its folder")
+
+    def files(self) -> Files:
+        """Return the content."""
+        return self.content
 
 
 def model_name(trial: int, fold: int) -> str:

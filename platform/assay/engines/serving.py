@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from assay.catalog import setting_fault
 from assay.engines import cluster
 from assay.engines.admission import Admission
+from assay.engines.keeping import Keeping
 from assay.errors import ArtifactFault, AssayError, ClusterFault, SpecFault
 from assay.store import artifact
 from assay.store.releases import Release
@@ -38,11 +39,17 @@ PROXY_TIMEOUT_S = 35.0
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a server is: replicas, more of them up to `max_replicas` while requests wait, and the CPUs of each."""
+    """How large a server is: replicas, more of them up to `max_replicas` while requests wait, and the CPUs of each.
+
+    With `fan_out` the members of each model are divided among so many processes beside each replica; an answer does
+    without those that are later than `member_deadline_s`.
+    """
 
     num_replicas: int = 1
     max_replicas: int | None = None
     threads: int = 1
+    fan_out: int = 0
+    member_deadline_s: float = 1.0
 
 
 @dataclass
@@ -54,6 +61,7 @@ class Server:
     scale: Scale
     connected_here: bool  # and not by whoever called `start`, so `stop` leaves Ray again
     admission: Admission = field(default_factory=Admission)
+    keeping: Keeping = field(default_factory=Keeping)
 
     def switch(self, *releases: Release) -> None:
         """Answer with other versions from now on; no request fails, none is answered by half of each.
@@ -63,7 +71,7 @@ class Server:
             ClusterFault: the replicas did not take it in time.
         """
         _check(releases)
-        _deploy(releases, self.scale, self.admission)
+        _deploy(releases, self.scale, self.admission, self.keeping)
         _await_releases(self.url, releases, self.admission)
         self.releases = releases
 
@@ -74,8 +82,17 @@ class Server:
             ClusterFault: the replicas did not take it.
         """
         admission = replace(self.admission, tokens=tokens)
-        _deploy(self.releases, self.scale, admission)
+        _deploy(self.releases, self.scale, admission, self.keeping)
         self.admission = admission
+
+    def keep(self, keeping: Keeping) -> None:
+        """Keep this of the requests that come from now on.
+
+        Raises:
+            ClusterFault: the replicas did not take it.
+        """
+        _deploy(self.releases, self.scale, self.admission, keeping)
+        self.keeping = keeping
 
     def follow(
         self,
@@ -141,8 +158,9 @@ def start(
     scale: Scale | None = None,
     address: str | None = None,
     admission: Admission | None = None,
+    keeping: Keeping | None = None,
 ) -> Server:
-    """Serve what releases name and return when it answers; `admission` says who may ask.
+    """Serve what releases name and return when it answers; `admission` says who may ask, `keeping` what is kept.
 
     Without `address` and outside a cluster a local Ray is started, and stopped again with the server.
 
@@ -154,11 +172,11 @@ def start(
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
     scale = scale or Scale()
     _check(releases)
-    admission = admission or Admission()
-    _arguments(releases, scale, admission)
+    admission, keeping = admission or Admission(), keeping or Keeping()
+    _arguments(releases, scale, admission, keeping)
     admission.check(host)
     url, connected_here = f"http://{_reachable(host)}:{port}", not cluster.is_connected()
-    server = Server(url, releases, scale, connected_here, admission)
+    server = Server(url, releases, scale, connected_here, admission, keeping)
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)
     cluster.connect(address)
@@ -167,7 +185,7 @@ def start(
             undo.callback(cluster.disconnect)
         _open_proxy(host, port)
         undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
-        _deploy(releases, scale, admission)
+        _deploy(releases, scale, admission, keeping)
         _await_releases(server.url, releases, admission)
         undo.pop_all()
     return server
@@ -197,11 +215,11 @@ def _planned(release: Release) -> dict[str, Any]:
     return {"name": release.name, **placed, "canary_share": release.canary_share}
 
 
-def _arguments(releases: Sequence[Release], scale: Scale, admission: Admission) -> Any:
+def _arguments(releases: Sequence[Release], scale: Scale, admission: Admission, keeping: Keeping) -> Any:
     settings = importlib.import_module(SETTINGS)
     try:
         models = [_planned(release) for release in releases]
-        return settings.ServeArgs(models=models, **vars(scale), **admission.planned())
+        return settings.ServeArgs(models=models, **vars(scale), **admission.planned(), **keeping.planned())
     except ValidationError as error:
         raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
 
@@ -258,10 +276,10 @@ def _open_proxy(host: str, port: int) -> None:
         )
 
 
-def _deploy(releases: Sequence[Release], scale: Scale, admission: Admission) -> None:
+def _deploy(releases: Sequence[Release], scale: Scale, admission: Admission, keeping: Keeping) -> None:
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
-    arguments = _arguments(releases, scale, admission)
+    arguments = _arguments(releases, scale, admission, keeping)
     if any(release.shadow for release in releases):  # not waited for: whether it comes up must matter to nobody
         beside = serve.RunTarget(application.build_shadow(arguments), name=SHADOW_APP_NAME, route_prefix=None)
         serve.run_many([beside], wait_for_applications_running=False)

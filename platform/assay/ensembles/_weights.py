@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationInfo
 
 from assay.ensembles._selection import error_products, metric_gains, right_probabilities, select, thinned
-from assay.parts import Evidence
+from assay.parts import Evidence, Learned
 
 EQUAL, LEARNED = "equal", "learned"
 NEGLIGIBLE = 1e-3  # a learned weight below it is noise of the solver
@@ -43,6 +43,21 @@ def normalised(weights: Sequence[float], num_members: int) -> list[float]:
         weight_M = np.ones(num_members)
     found: list[float] = (weight_M / weight_M.sum()).tolist()
     return found
+
+
+def of_present(learned: Learned, present_m: Sequence[int]) -> Learned:
+    """Return the weights of the members at `present_m` (of those that count), scaled to the same sum; equal ones stay.
+
+    A weighted mean of fewer members is then the same as if each missing one said the weighted mean of the others.
+
+    Example:
+        >>> of_present(Learned({"weights": [0.5, 0.0, 0.2, 0.3]}), [1, 2]).values
+        {'weights': [0.4, 0.6]}
+    """
+    if "weights" not in learned.values:
+        return learned
+    counted = [weight for weight in learned.values["weights"] if weight > 0]
+    return Learned({**learned.values, "weights": normalised([counted[place] for place in present_m], len(present_m))})
 
 
 def without_noise(weight_M: np.ndarray) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, PlainValidator, ValidationInfo
 
-from assay.ensembles._weights import EQUAL, LEARNED, by_least_squares, checked_weights, normalised
+from assay.ensembles._weights import EQUAL, LEARNED, by_least_squares, checked_weights, normalised, of_present
 from assay.parts import Call, Ensemble, Evidence, Job, Learned
 from assay.spec.strict import Strict
 
@@ -60,12 +60,18 @@ class Average(Ensemble):
 
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
         if self.params.by == "rank":
-            return by_rank(learned.values["quantiles"], prediction_MNK)
+            return by_rank(learned.values["quantiles"], prediction_MNK, learned.values.get("scale"))
         if "weights" in learned.values:
             weight_m = np.array([weight for weight in learned.values["weights"] if weight > 0])
             return summing_to_one(np.tensordot(weight_m, prediction_MNK, axes=1), prediction_MNK)
         by = np.mean if self.params.by == "mean" else np.median
         return summing_to_one(by(prediction_MNK, axis=0), prediction_MNK)
+
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned:
+        if self.params.by != "rank":
+            return of_present(learned, present_m)
+        known = learned.values["quantiles"]  # a mean place is still turned back by those of all: the scale stays
+        return Learned({"quantiles": [known[place] for place in present_m], "scale": known})
 
     def used(self, learned: Learned, num_members: int) -> list[int]:
         weights = learned.values.get("weights", [1.0] * min(self.params.members, num_members))
@@ -112,8 +118,8 @@ def _ranked(prediction_MNK: np.ndarray) -> np.ndarray:
     return prediction_MNK[:, :, 1:] if prediction_MNK.shape[2] == 2 else prediction_MNK
 
 
-def by_rank(levels: Levels, prediction_MNK: np.ndarray) -> np.ndarray:
-    """Return the members' mean quantile at the mean place of each row, class by class.
+def by_rank(levels: Levels, prediction_MNK: np.ndarray, scale: Levels | None = None) -> np.ndarray:
+    """Return the mean quantile of `scale` (the members' own when None) at the mean place of each row, class by class.
 
     Example:
         >>> levels = [[[[0.0, 1.0], [0.0, 1.0]]], [[[0.0, 100.0], [0.0, 1.0]]]]
@@ -124,10 +130,11 @@ def by_rank(levels: Levels, prediction_MNK: np.ndarray) -> np.ndarray:
     joined_NR = np.empty(ranked_MNR[0].shape)
     for place in range(ranked_MNR.shape[2]):
         known = [member[place] for member in levels]
+        onto = [member[place] for member in scale or levels]
         said_MN = ranked_MNR[:, :, place]
         place_MN = [np.interp(said_N, level[0], level[1]) for said_N, level in zip(said_MN, known, strict=True)]
         mean_N = np.mean(place_MN, axis=0)
-        joined_NR[:, place] = np.mean([np.interp(mean_N, level[1], level[0]) for level in known], axis=0)
+        joined_NR[:, place] = np.mean([np.interp(mean_N, level[1], level[0]) for level in onto], axis=0)
     if prediction_MNK.shape[2] == 2:
         return np.hstack([1 - joined_NR, joined_NR])
     return summing_to_one(joined_NR, prediction_MNK)

@@ -60,6 +60,9 @@ class Bag(Growing):
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
         return np.asarray(prediction_MNK.mean(axis=0))
 
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned:
+        return learned  # a mean of fewer
+
 
 def parts_of(evidence: Evidence, num_parts: int, seed: int) -> np.ndarray:
     """Return the part, 0 to num_parts - 1, of each row; each has its share of every class."""

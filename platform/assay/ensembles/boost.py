@@ -130,6 +130,12 @@ class Boost(Ensemble):
             return weighted_median(prediction_MNK[:, :, 0], weight_M)[:, None]
         return np.asarray(learned.values["start"] + np.tensordot(weight_M, prediction_MNK, axes=1))
 
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned:
+        weights = learned.values["weights"]
+        if learned.values["by"] == "sum":
+            return Learned({**learned.values, "weights": taken_over(weights, present_m, self._rate)})
+        return Learned({**learned.values, "weights": [weights[place] for place in present_m]})
+
     def _learner(self) -> Chosen:
         if self.params.learner is None:
             return Chosen("decision_tree", "decision_tree", SHALLOW_TREE | self.params.params)
@@ -184,6 +190,23 @@ def weighted_median(prediction_MN: np.ndarray, weight_M: np.ndarray) -> np.ndarr
     middle_N = (below_MN >= 0.5 * below_MN[-1]).argmax(axis=0)
     row_N = np.arange(prediction_MN.shape[1])
     return np.asarray(prediction_MN[order_MN[middle_N, row_N], row_N])
+
+
+def taken_over(weights: Sequence[float], present_m: Sequence[int], rate: float) -> list[float]:
+    """Return the weights of the members at `present_m` of a sum, each taking over those that are missing next to it.
+
+    A member is fitted to what those before it left, so it says about (1 - rate) of what the one before says. A missing
+    one is taken to say that much, by the number of places between; those before the first, what the first says.
+
+    Example:
+        >>> taken_over([0.5, 0.5, 0.5], [0, 2], 0.5)
+        [0.75, 0.5]
+    """
+    carried = dict.fromkeys(present_m, 0.0)
+    for place, weight in enumerate(weights):
+        before = max((found for found in present_m if found <= place), default=min(present_m))
+        carried[before] += weight * max(0.0, 1.0 - rate) ** max(0, place - before)
+    return list(carried.values())
 
 
 def _mean_one(weight_N: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from assay.ensembles._selection import loss_gains, metric_gains, select, thinned
+from assay.ensembles._weights import of_present
 from assay.parts import Call, Ensemble, Evidence, Job, Learned
 from assay.seeds import generator
 from assay.spec.strict import Strict
@@ -48,6 +49,9 @@ class Greedy(Ensemble):
         weight_m = np.array([weight for weight in learned.values["weights"] if weight > 0])
         combined_NK: np.ndarray = np.tensordot(weight_m, prediction_MNK, axes=1)
         return combined_NK
+
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned:
+        return of_present(learned, present_m)
 
     def used(self, learned: Learned, num_members: int) -> list[int]:
         return [index for index, weight in enumerate(learned.values["weights"]) if weight > 0]

@@ -49,6 +49,9 @@ class Subspace(Growing):
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
         return np.asarray(prediction_MNK.mean(axis=0))
 
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned:
+        return learned  # a mean of fewer
+
 
 def share_of(count: int, share: float, draw: np.random.Generator) -> np.ndarray | None:
     """Return sorted positions of a share of `count` things, one at least; None for all of them."""

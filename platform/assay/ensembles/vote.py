@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, PlainValidator
 
-from assay.ensembles._weights import EQUAL, LEARNED, by_log_loss, by_metric, checked_weights, normalised
+from assay.ensembles._weights import EQUAL, LEARNED, by_log_loss, by_metric, checked_weights, normalised, of_present
 from assay.parts import CLASSIFICATION, Call, Ensemble, Evidence, Job, Learned
 from assay.spec.strict import Strict
 
@@ -66,6 +66,9 @@ class Vote(Ensemble):
         tie_break = 1e-6 if weights else 0.5 / num_members
         combined_NK: np.ndarray = (votes_NK + tie_break * soft_NK) / (1 + tie_break)
         return combined_NK
+
+    def partial(self, learned: Learned, present_m: Sequence[int]) -> Learned:
+        return of_present(learned, present_m)
 
     def used(self, learned: Learned, num_members: int) -> list[int]:
         weights = learned.values.get("weights", [1.0] * min(self.params.members, num_members))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from assay.errors import ArtifactFault, Fault, raise_all
 from assay.model import Model
+from assay.partial import Holds, Piece, piece_of, wanted
 from assay.spec import Strict
 from assay.store import files
 from assay.vocabulary import ColumnKind, Task
@@ -140,6 +141,18 @@ def load(folder: Path) -> Model:
     return Model.from_files(read(folder))
 
 
+def load_piece(folder: Path, holds: Holds) -> Piece:
+    """Return some members of the model in a folder, after every file was checked; none: what joins them.
+
+    Files of other members are read and checked, one after the other, and forgotten.
+
+    Raises:
+        ArtifactFault: with every file that was refused, and why.
+    """
+    manifest = _parse(folder / MANIFEST, _manifest_bytes(folder))
+    return piece_of(_checked(folder, manifest.files, lambda name: wanted(name, holds)), holds)
+
+
 def _manifest_bytes(folder: Path) -> bytes:
     place = folder / MANIFEST
     if place.is_symlink():
@@ -155,7 +168,9 @@ def _manifest_bytes(folder: Path) -> bytes:
     return data
 
 
-def _checked(folder: Path, listed: Mapping[str, Listed]) -> dict[str, bytes]:
+def _checked(
+    folder: Path, listed: Mapping[str, Listed], keep: Callable[[str], bool] = lambda _: True
+) -> dict[str, bytes]:
     found, faults = _walk(folder)
     faults += [Fault(str(folder / name), "is not in the manifest", AGAIN) for name in sorted(found - set(listed))]
     content: dict[str, bytes] = {}
@@ -165,8 +180,10 @@ def _checked(folder: Path, listed: Mapping[str, Listed]) -> dict[str, bytes]:
             if not place.is_symlink():  # a link has its fault already
                 faults.append(Fault(str(place), "is in the manifest but not in the folder", AGAIN))
             continue
-        content[name] = files.read_file(place, expected.size_bytes + 1)
-        faults += _differs(place, content[name], expected)
+        data = files.read_file(place, expected.size_bytes + 1)
+        faults += _differs(place, data, expected)
+        if keep(name):
+            content[name] = data
     raise_all(ArtifactFault, faults)
     return content
 

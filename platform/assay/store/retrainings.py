@@ -55,6 +55,11 @@ class Retraining:
         """Write plain data whole."""
         files.write_file(self.folder / name, json.dumps(data, indent=1, allow_nan=False).encode())
 
+    def forget_unasked(self) -> None:
+        """Remove the folder of one that could not even be asked for, such as of a model that does not exist."""
+        if not (self.folder / ASKED).exists() and not RunLock(self.folder).is_taken():
+            files.remove_tree(self.folder)
+
     def begun(self, run: Run) -> None:
         """Write down which run fits the challenger."""
         self.write(RUN, {"run": run.id})

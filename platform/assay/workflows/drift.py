@@ -18,9 +18,11 @@ from assay.evaluation.observed import Pair, column_pair, label_pair, prediction_
 from assay.forecasting.requests import framing_of
 from assay.model import Model
 from assay.parts import Json
+from assay.profile import ColumnProfile
 from assay.store import artifact, files, prediction_log, reference
 from assay.store.registry import ResolvedModel
 from assay.store.runs import Storage
+from assay.vocabulary import ColumnKind
 from assay.workflows import models
 from assay.workflows.labelled_score import known_rows, labelled_score, registered_score
 from assay.workflows.long_series import as_trained
@@ -37,6 +39,7 @@ class Watched:
     model: Model
     table: pa.Table
     source: str
+    said_NK: np.ndarray | None = None  # what the server answered; None where the model is to be asked again
 
 
 def drift(
@@ -61,14 +64,16 @@ def drift(
     seen = watched(name, data, storage, window, address, declared, tracking_uri)
     model = seen.model
     batch, notes = _batch(seen)
-    prediction_NK = model.predict_batch(batch)
+    prediction_NK = model.predict_batch(batch) if seen.said_NK is None else seen.said_NK
     known_N = known_rows(batch, model.profile.label.classes)
-    columns = [column_pair(column, batch.columns[column.name]) for column in model.profile.used]
+    columns = [column_pair(column, _values(seen, batch, column.name)) for column in _compared(seen)]
     judged = compare(columns, _beside(seen, batch, prediction_NK, known_N))
     score = None
     if known_N is not None:
         before = registered_score(seen.found, model, storage, tracking_uri)
         score = labelled_score(model, batch.label_N[known_N], prediction_NK[known_N], before)
+    left_out = {column.name for column in model.profile.used} - {column.pair.name for column in judged.columns}
+    notes += [f"column '{name}' is not compared: the log needs this name itself" for name in sorted(left_out)]
     return _told(seen, len(batch), judged, score, notes), judged
 
 
@@ -102,12 +107,37 @@ def watched(
         table = Window.parse(window).of(table, prediction_log.TIME)
     if not table.num_rows:
         raise DataFault.at(source, "holds no rows", "give the rows that the model met lately")
+    said_NK = prediction_log.said(table, model.classes) if source == LOG else None
+    if said_NK is not None:
+        return Watched(found, model, table, source, said_NK)
     return Watched(found, model, as_trained(model, table), source)
+
+
+def _compared(seen: Watched) -> list[ColumnProfile]:
+    """Return the columns to compare: of a log all but those whose name the log needs itself."""
+    ours = prediction_log.OURS if seen.said_NK is not None else frozenset()
+    return [column for column in seen.model.profile.used if column.name not in ours]
+
+
+def _values(seen: Watched, batch: Batch, name: str) -> np.ndarray:
+    """Return the values of a column; of an image in the log its brightness, of a series there nothing."""
+    if name in batch.columns:
+        return batch.columns[name]
+    return np.asarray(seen.table.column(name)) if name in seen.table.column_names else np.zeros(0)
+
+
+def _as_logged(seen: Watched) -> Model:
+    """Return a model that reads what the log keeps: no images and no series, whose answers it keeps instead."""
+    if seen.said_NK is None:
+        return seen.model
+    read = [column for column in _compared(seen) if column.kind not in (ColumnKind.IMAGE, ColumnKind.SERIES)]
+    kind = seen.model.kind if len(read) == len(seen.model.profile.used) else "tabular"
+    return replace(seen.model, kind=kind, profile=replace(seen.model.profile, columns=tuple(read)))
 
 
 def _batch(seen: Watched) -> tuple[Batch, list[str]]:
     """Return the rows as canonical columns; labels that cannot be read are left out, and told."""
-    model, label = seen.model, seen.model.profile.label.name
+    model, label = _as_logged(seen), seen.model.profile.label.name
     try:
         return model.batch(seen.table), []
     except DataFault as error:

@@ -81,7 +81,7 @@ def promote(
     if version is None and (canary is not None or shadow is None):
         raise SpecFault.at("assay promote", "VERSION is missing", f"write `assay promote {name} VERSION`")
     if version is not None and canary is not None:
-        releases.canary(name, version, _share(canary))
+        releases.canary(name, version, share_of(canary, "--canary"))
     elif version is not None:
         releases.promote(name, version)
     if shadow is not None:
@@ -100,11 +100,16 @@ def rollback(storage: Storage, name: str, tracking_uri: str | None = None) -> Js
     return releases.roles(name)
 
 
-def _share(text: str) -> float:
+def share_of(text: str, option: str) -> float:
+    """Return a share that was written as `10%` or `0.1`.
+
+    Raises:
+        SpecFault: it is no number; bounds are for the caller.
+    """
     try:
         return float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else float(text)
     except ValueError:
-        raise SpecFault.at("--canary", f"'{text}' is no share", "write 0% to 100%, such as --canary 10%") from None
+        raise SpecFault.at(option, f"'{text}' is no share", f"write 0% to 100%, such as {option} 10%") from None
 
 
 def predict(

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from assay_serving import invocations, settings
+from assay_serving import degraded, invocations, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response
 from assay_serving.faults import RequestFault
@@ -42,7 +42,8 @@ def install(app: FastAPI, desk: Desk) -> None:
             return reader(body, served.asks), None
 
         found, _ = await answered(request, desk, request.headers.get(MODEL_HEADER), None, read)
-        return json_response(invocations.answer(found.served.model, found.prediction_NK, found.told), found.served)
+        content = invocations.answer(found.served.model, found.prediction_NK, found.told)
+        return json_response(degraded.flagged(content, found.turnout), found.served)
 
     said = says("Whether the server answers.", JSON(record(live=FLAG)), scope="public")
 

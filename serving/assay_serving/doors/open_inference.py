@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 
-from assay_serving import binary_tensors, open_inference, settings
+from assay_serving import binary_tensors, degraded, open_inference, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response, loaded
 from assay_serving.faults import RequestFault
@@ -79,7 +79,7 @@ def _add_inference(app: FastAPI, desk: Desk) -> None:
         found, (asked, names) = await answered(request, desk, name, version, partial(_read, header))
         served = found.served
         content = open_inference.answer(served.ref, served.model, found.prediction_NK, names, asked.id, found.told)
-        return _response(content, asked, served)
+        return _response(degraded.parametrised(content, found.turnout), asked, served)
 
 
 def _response(content: dict[str, Any], asked: open_inference.InferRequest, served: Served) -> Response:
@@ -122,6 +122,8 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
         found = [_statistics(await loaded(desk, ref)) for ref in refs]
         if version is None and plan.shadow and app.state.mirror:
             found[0]["shadow"] = app.state.mirror.told(plan.ref(plan.shadow))
+        if version is None and app.state.logbook:
+            found[0]["log"] = app.state.logbook.told()
         return json_response({"model_stats": found})
 
     @app.get("/v2/models/stats", **says("What was asked of all models.", JSON(schemas.STATISTICS)))
@@ -172,5 +174,6 @@ def _statistics(served: Served) -> dict[str, Any]:
             "fail": {"count": tally.num_failed, "ns": 0},
             "queue": {"count": tally.num_requests, "ns": queue_ns},
             "compute_infer": {"count": tally.num_calls, "ns": tally.compute_ns},
+            "degraded": {"count": tally.num_degraded, "ns": 0},
         },
     }

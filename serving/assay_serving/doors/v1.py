@@ -10,7 +10,7 @@ import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from assay_serving import explaining, invocations
+from assay_serving import degraded, explaining, invocations
 from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response, loaded
 from assay_serving.openapi import v1 as schemas
@@ -36,7 +36,8 @@ def install(app: FastAPI, desk: Desk) -> None:
     async def predict(request: Request, name: str, version: str | None = None) -> Response:
         found, in_columns = await answered(request, desk, name, version, _read)
         content = invocations.answer(found.served.model, found.prediction_NK, found.told)
-        return json_response(_by_columns(content) if in_columns else content, found.served)
+        content = _by_columns(content) if in_columns else content
+        return json_response(degraded.flagged(content, found.turnout), found.served)
 
     said = says(
         "What each column added to each answer.",

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from assay_serving import request_ids, settings
+from assay_serving import degraded, request_ids, settings
 from assay_serving.desk import Desk
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.openapi.route import ALWAYS, JSON, TEXT, WHOLE, Content, Json, Says, Schema, phrase, record, said_of
@@ -84,7 +84,8 @@ def _operation(path: str, method: str, said: Says, routes: Routes, served: Serve
     answers = {str(status): _failure(status) for status in sorted(errors)}
     if said.answer is not None:
         content = _content(said.answer, served)
-        answers = {"200": {"description": "OK", "headers": _headers(200), "content": content}, **answers}
+        headers = _headers(200) | (degraded.HEADERS if said.scope == "predict" else {})
+        answers = {"200": {"description": "OK", "headers": headers, "content": content}, **answers}
     operation: Json = {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
         "summary": said.summary,

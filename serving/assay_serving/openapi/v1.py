@@ -39,7 +39,7 @@ def _wishes(served: Served, most: int) -> dict[str, Any]:
 
 def answer(served: Served) -> Json:
     """Return the schema of predictions: a record for each row, or a list for each output when columns were sent."""
-    outputs = record(outputs={"type": "object", "additionalProperties": {"type": "array"}})
+    outputs = record({"degraded": FLAG}, outputs={"type": "object", "additionalProperties": {"type": "array"}})
     return {"oneOf": [invocations.answer(served), outputs]}
 
 

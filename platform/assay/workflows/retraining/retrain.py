@@ -32,6 +32,7 @@ from assay.workflows.retraining.given import given_rows
 from assay.workflows.retraining.judging import verdict
 from assay.workflows.retraining.recipe import recipe_again, refuse_other_rows
 from assay.workflows.retraining.rows import divided, earlier_of, old_rows
+from assay.workflows.windows import Window
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,20 @@ def retrain(asked: Asked, session: run.Session) -> Json:
         DataFault: the new rows cannot be read, lack columns, or the champion's own rows changed.
         ClusterFault: Ray, the registry or the disk failed; ask again with the same submission id.
     """
+    if asked.window is not None:
+        Window.parse(asked.window)  # long before it is needed
     record = Retrainings(session.storage).open(asked.submission, asked.model)
     session.tell("retraining", {"submission": record.id, "model": asked.model})
+    try:
+        outcome = _through(asked, session, record)
+    finally:
+        record.forget_unasked()
+    session.tell("retrained", outcome)
+    return outcome
+
+
+def _through(asked: Asked, session: run.Session, record: Retraining) -> Json:
+    """Do the steps that are not done yet, and return the outcome."""
     with record.lock():
         known = record.read(ASKED)
         if known is not None and known["model"] != asked.model:
@@ -93,8 +106,7 @@ def retrain(asked: Asked, session: run.Session) -> Json:
         fitted = _fitted(shop)
         outcome = fitted if "promoted" in fitted else _settled(shop, fitted)
         record.write(OUTCOME, outcome)
-    session.tell("retrained", outcome)
-    return outcome
+        return outcome
 
 
 def rule_of(experiment: Experiment, asked: Asked) -> RetrainSpec:
