@@ -29,6 +29,8 @@ MAX_WAIT_S = REQUEST_TIMEOUT_S / 3  # requests that would wait longer, by the pa
 RETRY_AFTER_S = 1  # what a 503 tells the client to wait
 HUNG_AFTER_S = 4 * REQUEST_TIMEOUT_S  # a predict call that runs this long makes the replica unhealthy
 INLINE_BODY_BYTES = 32 * 2**10  # a body up to this size is parsed in the event loop: about a millisecond
+BRIEF_CALL_S = 0.002  # a predict call that takes no longer runs in the event loop
+BRIEF_CALL_ROWS = 64  # and has no more rows than this
 MAX_LOADED = 16  # versions that a replica holds at a time; the one unused for longest makes room for another
 
 

@@ -82,9 +82,9 @@ def _command(process: psutil.Process) -> str:
     return ""
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Two versions of a model, the first of them served by `assay serve`."""
+@pytest.fixture(scope="module", params=["--haproxy", "--no-haproxy"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two versions of a model, the first of them served by `assay serve`, in both of its ways."""
     home = tmp_path_factory.mktemp("production")
     registry = Registry(Tracking(None, home / "storage"))
     for version in (1, 2):
@@ -95,7 +95,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     port = _free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "assay", "serve", "m", "--port", str(port), "--storage", "storage"],
+        [sys.executable, "-m", "assay", "serve", "m", "--port", str(port), "--storage", "storage", request.param],
         cwd=home, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     service = Service(f"http://127.0.0.1:{port}", releases, process)

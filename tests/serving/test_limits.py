@@ -103,8 +103,34 @@ def test_requests_that_come_together_get_their_own_rows(number: Any) -> None:
     assert [answer.json() for answer in together] == alone
 
 
-def batcher(call: Any, **limits: int) -> Batcher[str, int, int]:
-    return Batcher(call, ThreadPoolExecutor(1), **{"max_items": 4, "max_size": 100, "max_waiting": 100, **limits})
+def test_numbers_of_several_types_are_answered_together(number: Any) -> None:
+    rows = [{"x0": value, "x1": 0} for value in (1, 1.5, None, 2)]
+    alone = [number.post("/invocations", json={"instances": [row]}).json() for row in rows]
+    together = number.together(*(("POST", "/invocations", {"json": {"instances": [row]}}) for row in rows))
+    assert [answer.json() for answer in together] == alone
+
+
+def batcher(call: Any, is_brief: Any = lambda *_: False, **limits: int) -> Batcher[str, int, int]:
+    sizes = {"max_items": 4, "max_size": 100, "max_waiting": 100, **limits}
+    return Batcher(call, ThreadPoolExecutor(1), is_brief=is_brief, **sizes)
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_brief_call_runs_where_it_was_asked_for_and_a_long_one_in_a_thread(brief: bool) -> None:
+    def call(_: str, items: Sequence[int]) -> Sequence[int]:
+        return [threading.get_ident()] * len(items)
+
+    async def scenario() -> int:
+        return await batcher(call, is_brief=lambda *_: brief).submit("g", 0, 1)
+
+    assert (asyncio.run(scenario()) == threading.get_ident()) is brief
+
+
+def test_calls_of_few_rows_become_brief_by_their_time(number: Any) -> None:
+    for _ in range(40):  # the first ones load libraries
+        number.post("/invocations", json={"instances": [{"x0": 1, "x1": 0}]})
+    served = number.runner.run(number.desk.served(number.desk.routes.find("m")))
+    assert served.tally.brief_s < 0.1
 
 
 def test_what_waits_while_a_call_runs_is_one_call() -> None:
