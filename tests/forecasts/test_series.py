@@ -143,7 +143,7 @@ def test_the_example_of_a_run_is_a_history_that_a_forecast_can_be_made_of(model:
 @pytest.mark.parametrize("day", ["0000-01-05", "9999-12-31"])
 def test_times_that_python_has_no_years_for_are_refused(day: str) -> None:
     clock = Clock("us", DAY_US, 0, text=True, is_date=True)
-    with pytest.raises(DataFault, match="too far off.*row 0"):
+    with pytest.raises(DataFault, match=r"too far off.*row 0"):
         clock.index(pa.chunked_array([[day]]), "column 'day'")
 
 
