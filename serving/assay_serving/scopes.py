@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from assay_serving.openapi.route import said_of
 
 NOWHERE = "unmatched"
 CACHED_PATH_LETTERS = 256
+CONVERTER = re.compile(r":\w+}")  # `{name:plain}` is `{name}` for people
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Way:
 
 def way_of(route: BaseRoute) -> Way:
     """Return the way that ends at a route."""
-    said, template = said_of(route), getattr(route, "path", NOWHERE)
+    said, template = said_of(route), CONVERTER.sub("}", getattr(route, "path", NOWHERE))
     if said is None:
         return Way(template, Scope.ADMIN)
     if said.scope == "public":

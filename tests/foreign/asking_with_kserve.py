@@ -70,8 +70,9 @@ async def main(url: str, photos: list[str]) -> None:
         def infer(asked: InferRequest | dict[str, Any], model: str, headers: Any = None) -> Callable[[], Any]:
             return lambda: client.infer(url, asked, model_name=model, headers=headers)
 
-        # Its default is the V1 protocol. Of that `is_server_live` reads JSON at /, where our page is.
+        # Its default is the V1 protocol.
         calls: dict[str, Callable[[], Awaitable[Any]]] = {
+            "v1 live": lambda: first.is_server_live(url),
             "v1 model ready": lambda: first.is_model_ready(url, "demo"),
             "v1": lambda: first.infer(url, rows, model_name="demo"),
             "v1 explain": lambda: first.explain(url, "demo", rows),

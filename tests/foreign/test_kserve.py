@@ -38,6 +38,7 @@ def test_tensors_are_answered(told: dict[str, Any], form: str, request_id: str) 
 
 
 def test_the_first_version_of_the_protocol_which_is_its_default_is_spoken_too(told: dict[str, Any]) -> None:
+    assert told["v1 live"] is True
     assert told["v1 model ready"] is True
     assert [record["prediction"] for record in told["v1"]["predictions"]] == ["over", "under"]
     assert [why["prediction"] for why in told["v1 explain"]["explanations"]] == ["over", "under"]

@@ -20,7 +20,7 @@ FILES = sorted((ROOT / "serving/assay_serving/page").iterdir())
 
 @pytest.fixture
 def client(live: Any) -> Any:
-    with httpx.Client(base_url=live.url, trust_env=False) as http:
+    with httpx.Client(base_url=live.url, trust_env=False, headers={"accept": "text/html,*/*;q=0.8"}) as http:
         yield http
 
 
@@ -33,6 +33,12 @@ def test_every_file_of_the_page_is_served_with_a_strict_policy(client: httpx.Cli
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "http" not in policy
+
+
+def test_whoever_is_no_browser_is_told_at_the_root_that_the_server_lives(client: httpx.Client) -> None:
+    answer = client.get("/", headers={"accept": "*/*"})
+    assert (answer.json(), answer.headers["vary"]) == ({"status": "alive"}, "Accept")
+    assert client.get("/").headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_a_file_that_did_not_change_is_not_sent_again(client: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +42,9 @@ def locked(open_app: Any, folders: dict[str, Path]) -> Any:
 
 def asks(app: Any) -> Iterator[tuple[str, str, Route]]:
     """Every method and path of the application, with names filled in."""
+    names = {"name": "m", "version": "1", "action": "load", "file": "main.js"}
     for route in app.app.routes:
-        path = route.path.format(name="m", version="1", action="load", file="main.js")
+        path = re.sub(r"{(\w+)(?::\w+)?}", lambda found: names[found[1]], route.path)
         for method in sorted(route.methods):
             yield method, path, route
 

@@ -17,8 +17,10 @@ from assay_serving.desk import Desk
 from assay_serving.exchange import json_response, loaded
 from assay_serving.faults import RequestFault
 from assay_serving.openapi.card import CARD
-from assay_serving.openapi.route import JSON, TEXT, says
+from assay_serving.openapi.route import JSON, TEXT, record, says
 from assay_serving.served import Served
+
+ALIVE = {"status": "alive"}
 
 
 def install(app: FastAPI, desk: Desk) -> None:
@@ -26,7 +28,20 @@ def install(app: FastAPI, desk: Desk) -> None:
 
     shown = {media_type.partition(";")[0]: TEXT for media_type in shell.TYPES.values()}
 
-    @app.get("/", **says("The page that shows the models, for people.", {"text/html": TEXT}, scope="public"))
+    @app.get(
+        "/",
+        **says(
+            "The page that shows the models, for browsers; whether the server answers, for others.",
+            {"text/html": TEXT, **JSON(record(status=TEXT))},
+            scope="public",
+        ),
+    )
+    async def root(request: Request) -> Response:
+        # KServe's client asks here, by its first protocol, whether a server is alive.
+        answer = await page(request) if "text/html" in request.headers.get("accept", "") else json_response(ALIVE)
+        answer.headers["Vary"] = "Accept"
+        return answer
+
     @app.get("/page/{file}", **says("What the page is made of.", shown, scope="public"))
     async def page(request: Request) -> Response:
         piece = shell.pieces().get(request.url.path)
