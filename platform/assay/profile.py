@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,11 @@ class ColumnProfile:
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
     note: str = ""  # what its owner should know of it
 
+    @cached_property
+    def code_of(self) -> dict[str, int]:
+        """The code of each level of a category."""
+        return {level: code for code, level in enumerate(self.levels)}
+
 
 @dataclass(frozen=True)
 class LabelProfile:
@@ -181,7 +187,7 @@ class Profile:
     label: LabelProfile
     num_rows: int
 
-    @property
+    @cached_property
     def used(self) -> tuple[ColumnProfile, ...]:
         """The columns that models see, in file order."""
         return tuple(column for column in self.columns if not column.dropped)

@@ -182,7 +182,10 @@ def _size(args: ServeArgs) -> dict[str, Any]:
             "min_replicas": args.num_replicas,
             "max_replicas": max(args.max_replicas, args.num_replicas),
             "target_ongoing_requests": settings.MAX_BATCH_REQUESTS // 2,
-            "upscale_delay_s": 3,  # a second burst finds the replica there; Serve's 30 s answer 503 meanwhile
+            # A burst is over before Serve has looked: it reads every 10 s, takes the mean of 30 s, and waits 30 s more.
+            "metrics_interval_s": 1,
+            "look_back_period_s": 5,
+            "upscale_delay_s": 3,
             "downscale_delay_s": 120,
         }
     }

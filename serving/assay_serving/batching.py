@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -36,7 +36,8 @@ class Batcher(Generic[Group, Item, Result]):
     """Runs `call(group, items)` in `executor`, one call at a time, for items of one group that wait together.
 
     `call` returns one result per item, in order. When a joined call fails, its items are called again one by one, so
-    that an item which breaks the call breaks no other.
+    that an item which breaks the call breaks no other. A call that `is_brief(group, size)` runs in the event loop: it
+    is over sooner than a thread wakes up.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class Batcher(Generic[Group, Item, Result]):
         max_items: int,
         max_size: int,
         max_waiting: int,
+        is_brief: Callable[[Group, int], bool] = lambda *_: False,
     ) -> None:
         self._call = call
+        self._is_brief = is_brief
         self._executor = executor
         self._max_items = max_items
         self._max_size = max_size
@@ -111,11 +114,7 @@ class Batcher(Generic[Group, Item, Result]):
 
     async def _run(self, batch: Sequence[_Waiting[Group, Item, Result]]) -> bool:
         """Give every item its answer, or return False when a joined call failed and nobody knows by whose fault."""
-        self._started_s = time.monotonic()
-        items = [waiting.item for waiting in batch]
-        call = asyncio.get_running_loop().run_in_executor(self._executor, self._call, batch[0].group, items)
-        await asyncio.wait([call])
-        self._started_s = None
+        call = await self._called(batch)
         error = call.exception()
         if error is not None and len(batch) > 1:
             return False
@@ -127,3 +126,19 @@ class Batcher(Generic[Group, Item, Result]):
             else:
                 waiting.answer.set_result(call.result()[position])
         return True
+
+    async def _called(self, batch: Sequence[_Waiting[Group, Item, Result]]) -> Future[Sequence[Result]]:
+        """Return the call when it has ended, in a thread or here."""
+        group, items = batch[0].group, [waiting.item for waiting in batch]
+        if self._is_brief(group, sum(waiting.size for waiting in batch)):
+            call: Future[Sequence[Result]] = Future()
+            try:
+                call.set_result(self._call(group, items))
+            except Exception as error:  # noqa: BLE001 - told to those who wait, as a thread would
+                call.set_exception(error)
+            return call
+        self._started_s = time.monotonic()
+        call = self._executor.submit(self._call, group, items)
+        await asyncio.wait([asyncio.wrap_future(call)])
+        self._started_s = None
+        return call

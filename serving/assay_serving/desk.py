@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +26,9 @@ from assay_serving.spread import Turnout, Vote
 from assay_serving.versions import Versions
 from assay_serving.waiting import WaitingRoom
 
+# Converted already, or as they were sent: those of many requests are converted together.
+Rows: TypeAlias = Batch | pa.Table
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -34,8 +39,13 @@ class Answered:
     prediction_NK: np.ndarray
     told: pa.Table | None = None  # the columns of a forecast
     request_id: str = ""
-    batch: Batch | None = None  # the same rows as the model read them
+    rows: Rows | None = None  # the same, as they were given to the predict call
     turnout: Turnout | None = None  # of the members, where they are asked apart
+
+    @property
+    def batch(self) -> Batch | None:
+        """The same rows as the model read them."""
+        return self.served.model.batch(self.rows) if isinstance(self.rows, pa.Table) else self.rows
 
     @property
     def num_answers(self) -> int:
@@ -69,14 +79,17 @@ class Desk:
         self.room = WaitingRoom(settings.MAX_WAIT_S)
         self._load_version = load
         self._loaded = Versions(self._load, max_loaded)
+        self._threads = threads
+        self._pinned: set[int] = set()  # threads of this process that keep to the limit
         # One thread: calls come one at a time, and what they compute in is limited to the threads we were given.
-        self._executor = ThreadPoolExecutor(1, "predict", initializer=_pin, initargs=(threads,))
-        self._batcher: Batcher[Served, Batch, Vote] = Batcher(
+        self._executor = ThreadPoolExecutor(1, "predict")
+        self._batcher: Batcher[Served, Rows, Vote] = Batcher(
             self._predict,
             self._executor,
             max_items=settings.MAX_BATCH_REQUESTS,
             max_size=settings.MAX_BATCH_ROWS,
             max_waiting=settings.MAX_WAITING,
+            is_brief=self._is_brief,
         )
 
     @property
@@ -152,14 +165,15 @@ class Desk:
         """
         self._batcher.admit()
 
-    async def predict(self, served: Served, batch: Batch) -> np.ndarray:
-        """Return prediction_NK for checked rows; see `vote`."""
-        return (await self.vote(served, batch)).prediction_NK
+    async def predict(self, served: Served, rows: Rows) -> np.ndarray:
+        """Return prediction_NK for rows; see `vote`."""
+        return (await self.vote(served, rows)).prediction_NK
 
-    async def vote(self, served: Served, batch: Batch) -> Vote:
-        """Return what a model says of checked rows, maybe together with other requests' rows.
+    async def vote(self, served: Served, rows: Rows) -> Vote:
+        """Return what a model says of rows, maybe together with other requests' rows.
 
         Raises:
+            DataFault: rows that were not converted yet do not fit.
             Overloaded: too many requests wait.
             TimeoutError: it took longer than a request may.
             NoMember: the members are asked apart, and none answered.
@@ -167,26 +181,41 @@ class Desk:
         started_ns, tally = time.perf_counter_ns(), served.tally
         try:
             async with asyncio.timeout(settings.REQUEST_TIMEOUT_S):
-                vote = await self._batcher.submit(served, batch, len(batch))
+                vote = await self._batcher.submit(served, rows, len(rows))
         except BaseException:
             tally.num_failed += 1
             raise
         tally.num_requests += 1
         tally.num_degraded += vote.turnout is not None and vote.turnout.degraded
-        tally.num_rows += len(batch)
+        tally.num_rows += len(rows)
         tally.wait_ns += time.perf_counter_ns() - started_ns
         tally.last_ms = time.time_ns() // 1_000_000
         return vote
 
-    def _predict(self, served: Served, batches: Sequence[Batch]) -> Sequence[Vote]:
-        started_ns = time.perf_counter_ns()
-        vote = served.vote(joined(batches))
+    def _is_brief(self, served: Served, num_rows: int) -> bool:
+        # CPU time says nothing of threads that the model starts itself.
+        few = num_rows <= settings.BRIEF_CALL_ROWS and self._threads == 1
+        return few and served.tally.brief_s <= settings.BRIEF_CALL_S
+
+    def _predict(self, served: Served, items: Sequence[Rows]) -> Sequence[Vote]:
+        if threading.get_ident() not in self._pinned:
+            self._pin()
+        started_ns, started_s = time.perf_counter_ns(), time.thread_time()
+        vote = served.vote(together(served, items))
+        if vote.turnout is None and len(vote.prediction_NK) <= settings.BRIEF_CALL_ROWS:  # nobody elsewhere was asked
+            served.tally.time_brief(time.thread_time() - started_s)
         served.tally.num_calls += 1
         served.tally.compute_ns += time.perf_counter_ns() - started_ns
         for watch in self.calling:
-            watch(served, len(batches), len(vote.prediction_NK))
-        parts = np.split(vote.prediction_NK, np.cumsum([len(batch) for batch in batches])[:-1])
+            watch(served, len(items), len(vote.prediction_NK))
+        parts = np.split(vote.prediction_NK, np.cumsum([len(item) for item in items])[:-1])
         return [Vote(part_nK, vote.turnout) for part_nK in parts]
+
+    def _pin(self) -> None:
+        # With a thread's first call: by then the model has loaded the libraries whose threads are to be limited.
+        # Whatever is loaded later keeps to OMP_NUM_THREADS, which Ray sets to the replica's CPUs.
+        threadpool_limits(self._threads)
+        self._pinned.add(threading.get_ident())
 
     def check(self) -> None:
         """Return when the desk can answer.
@@ -200,15 +229,26 @@ class Desk:
             raise RuntimeError(f"a predict call has been running for {self._batcher.busy_s:.0f} s")
 
 
+def together(served: Served, items: Sequence[Rows]) -> Batch:
+    """Return the rows of several requests as one batch.
+
+    Raises:
+        DataFault: rows of one of them do not fit.
+    """
+    tables = [item for item in items if isinstance(item, pa.Table)]
+    if len(tables) == len(items):
+        try:
+            return served.model.batch(
+                tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+            )
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # columns of several types: 39 in one request and 39.5 in another
+            pass
+    return joined([served.model.batch(item) if isinstance(item, pa.Table) else item for item in items])
+
+
 def joined(batches: Sequence[Batch]) -> Batch:
     """Return the rows of batches of one model, one after the other, without labels."""
     if len(batches) == 1:
         return batches[0]
     columns = {name: np.concatenate([batch.columns[name] for batch in batches]) for name in batches[0].columns}
     return replace(batches[0], columns=columns, row_N=np.arange(sum(map(len, batches))))
-
-
-def _pin(threads: int) -> None:
-    # Runs when the first call comes: the model has loaded the libraries whose threads are to be limited by then.
-    # Whatever is loaded later keeps to OMP_NUM_THREADS, which Ray sets to the replica's CPUs.
-    threadpool_limits(threads)

@@ -14,12 +14,11 @@ from fastapi import Request, Response
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
-from assay.batch import Batch
 from assay.errors import ArtifactFault
 from assay.forecasting.framing import Framed
 from assay_serving import bodies, degraded, settings
 from assay_serving.batching import Overloaded
-from assay_serving.desk import Answered, Desk
+from assay_serving.desk import Answered, Desk, Rows
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.served import Served
@@ -54,7 +53,7 @@ async def answered(
 async def _answered(
     request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
 ) -> tuple[Answered, Wish]:
-    found = await asked(request, desk, name, version, read)
+    found = await asked(request, desk, name, version, read, as_sent=True)
     served = found.served
     vote = await voted(desk, served, found.batch)
     degraded.mark(request, vote.turnout)
@@ -73,12 +72,16 @@ class Asked(Generic[Wish]):
     served: Served
     table: pa.Table
     wish: Wish
-    batch: Batch  # the rows to predict
+    batch: Rows  # to predict
     framed: Framed | None  # what turns the numbers of a forecast back
 
 
-async def asked(request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]) -> Asked[Wish]:
+async def asked(
+    request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish], *, as_sent: bool = False
+) -> Asked[Wish]:
     """Read a request, and choose who answers it; see `answered`.
+
+    `as_sent` leaves few rows for the predict call to convert, together with those of others.
 
     Raises:
         RequestFault, DataFault, NotServed: it cannot be answered.
@@ -91,6 +94,8 @@ async def asked(request: Request, desk: Desk, name: str | None, version: str | N
 
     def read_rows() -> Asked[Wish]:
         table, wish = read(body, served)
+        if as_sent and served.framing is None and len(body) <= settings.INLINE_BODY_BYTES:
+            return Asked(served, table, wish, table, None)
         return Asked(served, table, wish, *served.rows(table))
 
     return await off_loop(read_rows, len(body))
@@ -136,13 +141,13 @@ async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:
     return read() if size_bytes <= settings.INLINE_BODY_BYTES else await asyncio.to_thread(read)
 
 
-async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
-    """Return prediction_NK of checked rows by all members, for whoever compares several such predictions; see `voted`.
+async def predicted(desk: Desk, served: Served, rows: Rows) -> np.ndarray:
+    """Return prediction_NK of rows by all members, for whoever compares several such predictions; see `voted`.
 
     Raises:
         RequestFault: 503 also when some members do not answer.
     """
-    vote = await voted(desk, served, batch)
+    vote = await voted(desk, served, rows)
     if vote.turnout is not None and vote.turnout.degraded:
         found = f"{vote.turnout.num_answering} of {vote.turnout.num_members} members answer"
         text = f"model {served.ref.name}/{served.ref.version}: {found}, and all are needed here; try again"
@@ -150,14 +155,14 @@ async def predicted(desk: Desk, served: Served, batch: Batch) -> np.ndarray:
     return vote.prediction_NK
 
 
-async def voted(desk: Desk, served: Served, batch: Batch) -> Vote:
-    """Return what a model says of checked rows.
+async def voted(desk: Desk, served: Served, rows: Rows) -> Vote:
+    """Return what a model says of rows.
 
     Raises:
         RequestFault: 503 when too many wait or no member answers, 504 when it took too long.
     """
     try:
-        return await desk.vote(served, batch)
+        return await desk.vote(served, rows)
     except NoMember:
         text = f"not one member of model {served.ref.name}/{served.ref.version} answers; try again"
         raise RequestFault(HTTPStatus.SERVICE_UNAVAILABLE, text, RETRY) from None

@@ -63,6 +63,7 @@ class Explaining:
     async def _answer(self, request: Request, name: str, version: str | None) -> tuple[Served, list[dict[str, Any]]]:
         found = await asked(request, self._desk, name, version, _read)
         served, (wished, evaluations) = found.served, found.wish
+        assert isinstance(found.batch, Batch), "rows to explain are converted as they are read"
         of = _class(served, wished)
         rows_ = await asyncio.to_thread(served.explainer.rows, found.table, found.batch, found.framed)
         _check_size(len(rows_), sum(served.explainer.cost(row, evaluations) for row in rows_))

@@ -80,15 +80,15 @@ class Logbook:
     def watch(self, found: Answered) -> None:
         """Take an answer's rows in; neither raises nor waits for a disk."""
         plan = self.plan
-        if plan is None or found.batch is None or not self.keeps(found.request_id):
+        if plan is None or not self.keeps(found.request_id) or (batch := found.batch) is None:
             return
-        size_bytes = found.table.nbytes + sum(array.nbytes for array in found.batch.columns.values())
+        size_bytes = found.table.nbytes + sum(array.nbytes for array in batch.columns.values())
         with self._guard:
             if self._held_bytes + size_bytes > MAX_HELD_BYTES:
                 self.counts.num_left_out += found.num_answers
                 return
             role = self._desk.routes.role(found.served.ref)
-            self._held.append(Kept(found, found.batch, role, plan.storage, time.time_ns() // 1_000))
+            self._held.append(Kept(found, batch, role, plan.storage, time.time_ns() // 1_000))
             self._held_bytes += size_bytes
             self._held_rows += found.num_answers
         if self._held_rows >= WRITE_AT_ROWS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -17,12 +18,15 @@ from assay_serving import wire
 from assay_serving.request_ids import OneRequestId
 from assay_serving.settings import RETRY_AFTER_S
 
+DIED = (503, "the process that was answering died; ask again")
+LATE = (504, "no answer in time; send fewer rows at a time, or try again")
 SAID = {
     404: (404, "there is nothing at this path; no model is deployed yet, or the path is wrong"),
-    408: (504, "no answer in time; send fewer rows at a time, or try again"),
-    500: (503, "the process that was answering died; ask again"),
+    408: LATE,
+    500: DIED,
     503: (503, "the server is full or not ready; try again"),
 }
+SAID_BY_HAPROXY = {**SAID, 502: DIED, 504: LATE}
 
 
 def middlewares() -> list[Middleware]:
@@ -62,12 +66,22 @@ def _is_plain_error(message: MutableMapping[str, Any]) -> bool:
 
 
 def _answer(status: int) -> list[Message]:
-    status, text = SAID[status]
-    body = json.dumps({"error": text}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 503:
-        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    status, headers, body = _spoken(*SAID[status])
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     return [
-        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.start", "status": status, "headers": raw},
         {"type": "http.response.body", "body": body, "more_body": False},
     ]
+
+
+def raw_answer(status: int) -> bytes:
+    """Return what is said of a status of HAProxy's, as it goes over the wire."""
+    status, headers, body = _spoken(*SAID_BY_HAPROXY[status])
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _spoken(status: int, text: str) -> tuple[int, dict[str, str], bytes]:
+    body = json.dumps({"error": text}).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return status, headers | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}), body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,11 @@ class Tally:
     wait_ns: int = 0  # from the first byte checked to the answer, summed over requests
     compute_ns: int = 0
     last_ms: int = 0  # of the last answer, since 1970
+    brief_s: float = math.inf  # CPU time of a call of few rows, the last ones counting most
+
+    def time_brief(self, spent_s: float) -> None:
+        """Learn how long a call of few rows took."""
+        self.brief_s = spent_s if self.brief_s == math.inf else 0.8 * self.brief_s + 0.2 * spent_s
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ TOKEN_VARIABLE = "ASSAY_SERVE_TOKEN"  # noqa: S105 - the name of the variable, n
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # of models and versions, as they stand in URLs
 
 MAX_BODY_BYTES = 16 * 2**20  # about 100,000 rows of 20 columns as JSON; also the cap on an inflated body
+MAX_PARTS = 2_000_000  # lists and objects in a JSON body: pixels of images, steps of series, one for 8 bytes
 MAX_ROWS = 100_000  # beyond it a batch job is the right tool, and one request would hold up all others
 REQUEST_TIMEOUT_S = 30.0  # then 504; a proxy in front of us must give up later, so that ours is the answer seen
 MAX_BATCH_REQUESTS = 64  # requests that share one predict call
@@ -28,6 +29,8 @@ MAX_WAIT_S = REQUEST_TIMEOUT_S / 3  # requests that would wait longer, by the pa
 RETRY_AFTER_S = 1  # what a 503 tells the client to wait
 HUNG_AFTER_S = 4 * REQUEST_TIMEOUT_S  # a predict call that runs this long makes the replica unhealthy
 INLINE_BODY_BYTES = 32 * 2**10  # a body up to this size is parsed in the event loop: about a millisecond
+BRIEF_CALL_S = 0.002  # a predict call that takes no longer runs in the event loop
+BRIEF_CALL_ROWS = 64  # and has no more rows than this
 MAX_LOADED = 16  # versions that a replica holds at a time; the one unused for longest makes room for another
 
 

@@ -46,6 +46,8 @@ def create_app(
     traffic.watching += [app.state.metrics.ended, access_log.write]
     for door in DOORS:
         door.install(app, desk)
+    # Routes are tried in turn, by FastAPI and by Serve again: first those that are asked most.
+    app.router.routes.sort(key=lambda route: "POST" not in (getattr(route, "methods", None) or ()))
     for route in app.routes:
         if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
             route.methods.add("HEAD")  # as HTTP has it; the server leaves the body out

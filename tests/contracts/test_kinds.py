@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import runpy
 import subprocess
 import sys
@@ -22,8 +23,9 @@ from hypothesis import strategies as st
 from assay import catalog
 from assay.batch import Batch
 from assay.errors import DataFault, SpecFault
+from assay.kinds import _arrays, _few
 from assay.parts import Kind
-from assay.profile import ColumnSummary, Profile
+from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.sources.delimited import NULLS
 from assay.spec import ColumnSpec
 from assay.vocabulary import ColumnKind, Shelf, Task
@@ -333,3 +335,34 @@ def test_default_steps_are_on_the_shelf(key: str) -> None:
 def test_an_unknown_setting_is_refused_by_name(key: str) -> None:
     with pytest.raises(SpecFault, match=rf"{key}\.params\.lenght: unknown setting 'lenght'"):
         catalog.make(Shelf.KINDS, key, {"lenght": 3})
+
+
+FEW_VALUES = {
+    ColumnKind.NUMERIC: [
+        pa.array([3, None, -(2**62)], pa.int64()),
+        pa.array([0.1, -0.0, math.nan, None]),
+        pa.array([None, None], pa.null()),
+    ],
+    ColumnKind.CATEGORY: [
+        pa.array(["b", " b\u2003", "", "\t", "new", None]),
+        pa.array([None], pa.null()),
+    ],
+    ColumnKind.BOOLEAN: [pa.array([True, None, False]), pa.array([None], pa.null())],
+}
+every_few = pytest.mark.parametrize(
+    ("kind", "values"), [(kind, one) for kind, many in FEW_VALUES.items() for one in many]
+)
+
+
+@every_few
+def test_a_few_values_are_converted_as_many_are(kind: ColumnKind, values: pa.Array) -> None:
+    column = ColumnProfile("c", kind, levels=("a", "b") if kind is ColumnKind.CATEGORY else ())
+
+    few = _few.to_array(values, column)
+    many = _arrays._converted(values, column)
+
+    assert few is not None
+    assert few.dtype == many.dtype
+    np.testing.assert_array_equal(few, many)
+    if kind is ColumnKind.NUMERIC:
+        np.testing.assert_array_equal(np.signbit(few), np.signbit(many))

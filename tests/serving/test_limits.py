@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -102,8 +103,34 @@ def test_requests_that_come_together_get_their_own_rows(number: Any) -> None:
     assert [answer.json() for answer in together] == alone
 
 
-def batcher(call: Any, **limits: int) -> Batcher[str, int, int]:
-    return Batcher(call, ThreadPoolExecutor(1), **{"max_items": 4, "max_size": 100, "max_waiting": 100, **limits})
+def test_numbers_of_several_types_are_answered_together(number: Any) -> None:
+    rows = [{"x0": value, "x1": 0} for value in (1, 1.5, None, 2)]
+    alone = [number.post("/invocations", json={"instances": [row]}).json() for row in rows]
+    together = number.together(*(("POST", "/invocations", {"json": {"instances": [row]}}) for row in rows))
+    assert [answer.json() for answer in together] == alone
+
+
+def batcher(call: Any, is_brief: Any = lambda *_: False, **limits: int) -> Batcher[str, int, int]:
+    sizes = {"max_items": 4, "max_size": 100, "max_waiting": 100, **limits}
+    return Batcher(call, ThreadPoolExecutor(1), is_brief=is_brief, **sizes)
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_brief_call_runs_where_it_was_asked_for_and_a_long_one_in_a_thread(brief: bool) -> None:
+    def call(_: str, items: Sequence[int]) -> Sequence[int]:
+        return [threading.get_ident()] * len(items)
+
+    async def scenario() -> int:
+        return await batcher(call, is_brief=lambda *_: brief).submit("g", 0, 1)
+
+    assert (asyncio.run(scenario()) == threading.get_ident()) is brief
+
+
+def test_calls_of_few_rows_become_brief_by_their_time(number: Any) -> None:
+    for _ in range(40):  # the first ones load libraries
+        number.post("/invocations", json={"instances": [{"x0": 1, "x1": 0}]})
+    served = number.runner.run(number.desk.served(number.desk.routes.find("m")))
+    assert served.tally.brief_s < 0.1
 
 
 def test_what_waits_while_a_call_runs_is_one_call() -> None:
@@ -216,3 +243,42 @@ def test_a_server_with_nothing_to_serve_does_not_start(tmp_path: Path) -> None:
 def test_health_is_bad_without_a_model() -> None:
     with pytest.raises(RuntimeError, match="no model"):
         Desk().check()
+
+
+def test_many_keys_many_lists_and_long_shapes_are_refused_at_once(mixed: Any) -> None:
+    keys = ",".join(f'{{"k{number}": 1}}' for number in range(90_000))
+    bodies = {
+        "/invocations": [f'{{"dataframe_records": [{keys}]}}', '{"instances": [' + "[]," * 2_100_000 + "[]]}"],
+        "/v2/models/m/infer": ['{"inputs": [{"name": "a", "shape": [' + "9," * 500_000 + '9], "datatype": "BOOL"}]}'],
+    }
+    started_s = time.perf_counter()
+    statuses = [mixed.post(path, content=body, headers=JSON).status_code for path in bodies for body in bodies[path]]
+    assert statuses == [400, 413, 400]
+    assert time.perf_counter() - started_s < 20  # each of them took minutes, or the memory
+
+
+def test_an_error_text_is_never_a_book(mixed: Any) -> None:
+    answer = mixed.post("/invocations", content=b"{}", headers={"content-type": "a" * 50_000})
+    assert len(answer.json()["error"]) <= 8_000
+
+
+def test_a_path_says_all_methods_it_takes(mixed: Any) -> None:
+    wrong = [mixed.request("OPTIONS", path) for path in ("/v2", "/invocations", "/v1/models/m:predict")]
+    assert [(answer.status_code, answer.headers["allow"]) for answer in wrong] == [
+        (405, "GET, HEAD"), (405, "POST"), (405, "POST")
+    ]  # fmt: skip
+    assert mixed.get("/v1/models/m:predict").status_code == 405
+    assert mixed.request("HEAD", "/ping").status_code == 200
+
+
+@pytest.mark.parametrize("value", [True, 1e39, -3.5e38])
+def test_what_is_no_number_of_32_bits_is_refused(number: Any, value: Any) -> None:
+    answer = number.post("/invocations", json={"dataframe_records": [{"x0": value, "x1": 0}]})
+    assert answer.status_code == 400
+    assert "'x0'" in answer.json()["error"]
+
+
+def test_a_category_of_words_takes_no_number(mixed: Any, row: dict[str, Any]) -> None:
+    answer = mixed.post("/invocations", json={"dataframe_records": [{**row, "city": 7}]})
+    assert answer.status_code == 400
+    assert "'city'" in answer.json()["error"]

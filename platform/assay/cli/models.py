@@ -151,6 +151,9 @@ def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Processes that hold the models.")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="Most processes, while requests wait.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPUs of each process.")] = 1,
+    haproxy: Annotated[
+        bool | None, typer.Option(help="Put HAProxy in front; by default where there is one, or as the cluster has it.")
+    ] = None,
     fan_out: Annotated[int, typer.Option(min=0, help="Processes to divide the members of each model among.")] = 0,
     member_deadline: Annotated[float, typer.Option(min=0.01, max=10, help="Seconds to wait for a late member.")] = 1.0,
     log: Annotated[str, typer.Option(help="Share of the requests to keep for `assay drift`: 100%.")] = "0%",
@@ -178,7 +181,14 @@ def serve(
     if keeping.share:
         typer.echo(str(keeping), err=True)
     server = serving.start(
-        found.releases(), host, port, scale=scale, address=address, admission=admission, keeping=keeping
+        found.releases(),
+        host,
+        port,
+        scale=scale,
+        address=address,
+        with_haproxy=haproxy,
+        admission=admission,
+        keeping=keeping,
     )
     with server:
         named = [serving.described(release) for release in server.releases]

@@ -21,7 +21,7 @@ import httpx
 from pydantic import ValidationError
 
 from assay.catalog import setting_fault
-from assay.engines import cluster
+from assay.engines import cluster, haproxy
 from assay.engines.admission import Admission
 from assay.engines.keeping import Keeping
 from assay.errors import ArtifactFault, AssayError, ClusterFault, SpecFault
@@ -62,6 +62,7 @@ class Server:
     connected_here: bool  # and not by whoever called `start`, so `stop` leaves Ray again
     admission: Admission = field(default_factory=Admission)
     keeping: Keeping = field(default_factory=Keeping)
+    environment: dict[str, str] = field(default_factory=dict)  # that a local Ray was started in, for HAProxy
 
     def switch(self, *releases: Release) -> None:
         """Answer with other versions from now on; no request fails, none is answered by half of each.
@@ -142,6 +143,7 @@ class Server:
         _delete(APP_NAME, SHADOW_APP_NAME)
         if self.connected_here:
             cluster.disconnect()
+        haproxy.forget(self.environment)
 
     def __enter__(self) -> Server:
         return self
@@ -157,17 +159,19 @@ def start(
     *,
     scale: Scale | None = None,
     address: str | None = None,
+    with_haproxy: bool | None = None,
     admission: Admission | None = None,
     keeping: Keeping | None = None,
 ) -> Server:
     """Serve what releases name and return when it answers; `admission` says who may ask, `keeping` what is kept.
 
-    Without `address` and outside a cluster a local Ray is started, and stopped again with the server.
+    Without `address` and outside a cluster a local Ray is started, and stopped again with the server; with HAProxy in
+    front of it, where there is one, unless `with_haproxy` says otherwise. A cluster is taken as it is.
 
     Raises:
         ArtifactFault: an artifact was changed, is incomplete or is not ours.
         SpecFault: `host` is open to other machines and there is no token, or a name does not fit into a URL.
-        ClusterFault: the port is taken, or the server did not come up.
+        ClusterFault: the port is taken, HAProxy is wanted and not there, or the server did not come up.
     """
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
     scale = scale or Scale()
@@ -179,10 +183,16 @@ def start(
     server = Server(url, releases, scale, connected_here, admission, keeping)
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
         _claim(host, port)
-    cluster.connect(address)
     with ExitStack() as undo:
+        if server.connected_here and cluster.is_local(address):
+            server.environment = haproxy.environment(with_haproxy)
+            undo.callback(haproxy.forget, server.environment)
+        with haproxy.within(server.environment):
+            cluster.connect(address)
         if server.connected_here:
             undo.callback(cluster.disconnect)
+        if not server.environment:
+            haproxy.check(with_haproxy)
         _open_proxy(host, port)
         undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
         _deploy(releases, scale, admission, keeping)

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import Fault
+from assay.kinds import _few
 from assay.kinds._columns import BOOLEAN, DATETIME, NUMBER, Stored, canonical_text, stored
+from assay.kinds._few import MOST
 from assay.profile import ColumnProfile
 from assay.vocabulary import MISSING_CODE, ColumnKind
 
-MOST = float(np.finfo(np.float32).max)  # many members compute in 32 bits, where a larger number is infinite
 NOT_A_TIME = np.iinfo(np.int64).min
 WORDS = {"number": "numbers", "boolean": "true/false", "datetime": "dates", "string": "text", "nothing": "nothing"}
 EXPECTED = {
@@ -33,6 +34,9 @@ def to_array(
 
     A fault names the first bad row by its id in `row_N`, or by its place when there are none.
     """
+    few = _few.to_array(column, profile) if len(column) <= _few.FEW else None
+    if few is not None:
+        return few
     try:
         return _converted(column, profile)
     except _Mismatch as error:

@@ -74,8 +74,9 @@ class Tabular(Kind):
         row_N = np.arange(table.num_rows) if row_N is None else row_N
         columns: dict[str, np.ndarray] = {}
         faults: list[Fault] = []
+        there = set(table.column_names)
         for column in profile.used:
-            if column.name not in table.column_names:
+            if column.name not in there:
                 faults.append(Fault(f"column '{column.name}'", f"is missing, expected {column.kind.value} values"))
                 continue
             found = _arrays.to_array(table.column(column.name), column, row_N)
@@ -114,8 +115,8 @@ class Tabular(Kind):
 
 def _views(profile: Profile) -> dict[str, Column]:
     """Return the columns that show a category's names as text; steps that do not ask for views never see them."""
-    known = {column.name for column in profile.used}
     views = {f"{column.name} as text": column.name for column in profile.used if column.as_text}
+    known = {column.name for column in profile.used} if views else set()
     return {name: Column(ColumnKind.TEXT, view_of=of) for name, of in views.items() if name not in known}
 
 
