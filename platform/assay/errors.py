@@ -80,6 +80,9 @@ def raise_all(kind: type[AssayError], faults: Iterable[Fault]) -> None:
         raise kind(*collected)
 
 
+LONGEST_WORD = 200  # characters that are compared with known words: a client may have sent a book
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return a fix that names the nearest known word, or all of them when none is near.
 
@@ -87,7 +90,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
         >>> did_you_mean("stak", ["stack", "vote"])
         "did you mean 'stack'?"
     """
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
     if near:
         return f"did you mean '{near[0]}'?"
     return f"use one of: {', '.join(sorted(known))}"

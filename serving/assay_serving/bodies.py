@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from assay_serving.faults import RequestFault, bad_request
-from assay_serving.settings import MAX_BODY_BYTES
+from assay_serving.settings import MAX_BODY_BYTES, MAX_PARTS
 
 WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -38,6 +40,28 @@ async def read(
     if compressed:
         compressed.finish()
     return bytes(body)
+
+
+@contextmanager
+def parsing(body: bytes) -> Iterator[None]:
+    """Let a JSON body be parsed in this block, if that will not hold up all other requests.
+
+    The collector looks for cycles among new lists all the while, and JSON has none: measured on 16 MiB of lists, 2.4 s
+    with it, 0.6 s without, and other threads wait as long.
+
+    Raises:
+        RequestFault: 413 when the body holds more lists and objects than rows of values ever need.
+    """
+    if len(body) > MAX_PARTS and body.count(b"[") + body.count(b"{") > MAX_PARTS:
+        text = f"the body holds more than {MAX_PARTS:,} lists and objects; send fewer rows at a time"
+        raise RequestFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Inflater:

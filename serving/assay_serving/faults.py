@@ -87,5 +87,10 @@ def install(app: FastAPI, headers: Callable[[], Mapping[str, str]]) -> None:
 
 def _methods_of(app: FastAPI, request: Request) -> list[str]:
     """Return what a path can be asked with, by all of its routes: the framework tells of the first alone."""
-    fitting = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in fitting for method in getattr(route, "methods", None) or ()})
+    found: set[str] = set()
+    for route in app.routes:
+        match, told = route.matches(request.scope)
+        named = "".join(map(str, told.get("path_params", {}).values()))
+        if match is not Match.NONE and ":" not in named:  # which no name has: `m:predict` is no model
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)

@@ -31,7 +31,7 @@ from pydantic_core import from_json
 from assay.model import Model
 from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
-from assay_serving import rows
+from assay_serving import bodies, rows
 from assay_serving.faults import bad_request
 
 Columns = Mapping[str, Sequence[Any]]
@@ -54,7 +54,8 @@ def content_of(body: bytes) -> dict[str, Any]:
         RequestFault: 400 when it is not JSON, or another value.
     """
     try:
-        content = from_json(body)
+        with bodies.parsing(body):
+            content = from_json(body)
     except ValueError as error:
         raise bad_request(f"the body is not JSON ({error})") from None
     if not isinstance(content, dict):
@@ -66,8 +67,7 @@ def to_table(content: Mapping[str, Any], profile: Profile, forms: Sequence[str])
     """Return the rows of a request in one of some forms; see `from_json_body`."""
     form, value = _only_form(content, forms)
     columns = FORMS[form](form, value, profile)
-    if columns:
-        rows.check_count(_num_rows(form, columns))
+    rows.check_count(_num_rows(form, columns))
     known = {column.name: column for column in profile.used}
     arrays = {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
     return rows.to_table(arrays, profile)
@@ -87,12 +87,13 @@ def _split(form: str, value: Any, _: Profile) -> Columns:
     names, data = parts.get("columns"), parts.get("data")
     if not _all(names, str) or not _all(data, list):
         raise bad_request(f"{form}: expected an object with `columns` (a list of names) and `data` (a list of rows)")
+    rows.check_count(len(data))
     if len(set(names)) < len(names):
         raise bad_request(f"{form}.columns: a name stands there more than once")
     for position, row in enumerate(data):
         if len(row) != len(names):
             raise bad_request(f"{form}.data: row {position} has {len(row)} values for {len(names)} columns")
-    return dict(zip(names, zip(*data, strict=True), strict=True)) if data else dict.fromkeys(names, ())
+    return dict(zip(names, zip(*data, strict=True), strict=True))
 
 
 def _records(form: str, value: Any, profile: Profile) -> Columns:
@@ -100,8 +101,8 @@ def _records(form: str, value: Any, profile: Profile) -> Columns:
         raise bad_request(f"{form}: expected a list of objects, one per row, with the columns' names as keys")
     rows.check_count(len(value))
     sent = {name for record in value for name in record}
-    # Of others not one column is made: each row may name one of its own, and rows times names fill any memory.
-    return {one.name: [record.get(one.name) for record in value] for one in profile.used if one.name in sent}
+    read = [column.name for column in profile.used if column.name in sent] or sorted(sent)[:1]
+    return {name: [record.get(name) for record in value] for name in read or [""]}
 
 
 def _rows(form: str, value: Any, profile: Profile) -> Columns:
@@ -111,12 +112,12 @@ def _rows(form: str, value: Any, profile: Profile) -> Columns:
         value = [[image] for image in value] if profile.used[0].kind is ColumnKind.IMAGE else value
     if not _all(value, list):
         raise bad_request(f"{form}: expected a list of objects or a list of rows")
+    rows.check_count(len(value))
     widths = {len(row) for row in value}
     if len(widths) > 1:
         raise bad_request(f"{form}: rows have different lengths, from {min(widths)} to {max(widths)}")
-    width = widths.pop() if widths else len(profile.used)
-    names = rows.names_for(width, profile)
-    return dict(zip(names, list(zip(*value, strict=True)) or [()] * width, strict=True))
+    names = rows.names_for(widths.pop(), profile)
+    return dict(zip(names, zip(*value, strict=True), strict=True))
 
 
 def _is_image(item: Any) -> bool:
@@ -128,7 +129,8 @@ def _inputs(form: str, value: Any, profile: Profile) -> Columns:
     if not isinstance(value, dict):
         return _rows(form, value, profile)
     series = {column.name for column in profile.used if column.kind is ColumnKind.SERIES}
-    columns = {name: values if isinstance(values, list) else [values] for name, values in value.items()}
+    read = [column.name for column in profile.used if column.name in value] or list(value)[:1]
+    columns = {name: value[name] if isinstance(value[name], list) else [value[name]] for name in read}
     return {
         name: [item[0] if isinstance(item, list) and len(item) == 1 and name not in series else item for item in values]
         for name, values in columns.items()
@@ -167,10 +169,10 @@ def from_csv_body(body: bytes, profile: Profile) -> pa.Table:
     text = {column.name: pa.string() for column in profile.used if _stays_text(column)}
     try:
         table = pa_csv.read_csv(io.BytesIO(body), convert_options=pa_csv.ConvertOptions(column_types=text))
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        names = table.column_names
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise bad_request(f"the body is not CSV with a header line ({error})") from None
-    names = table.column_names
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = {name for name, times in Counter(names).items() if times > 1}
     if twice:
         raise bad_request(f"the CSV has more than one column '{min(twice)}'")
     rows.check_count(table.num_rows)

@@ -29,7 +29,7 @@ from assay.forecasting.framing import Framing
 from assay.model import Model
 from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
-from assay_serving import binary_tensors, rows
+from assay_serving import binary_tensors, bodies, rows
 from assay_serving.faults import bad_request
 from assay_serving.settings import ModelRef
 
@@ -56,8 +56,9 @@ CELL_AXES = {
 }  # of kinds whose cells may be arrays: how many axes one has
 NUMBERS = {"whole", "floating"}
 MATRIX_KINDS = {ColumnKind.NUMERIC, ColumnKind.BOOLEAN}
-MAX_AXES, MAX_SIZE = 8, 2**40  # of a shape: the product of a million numbers takes hours
-Size = Annotated[int, Field(ge=0, le=MAX_SIZE)]
+MAX_AXES = 8
+MAX_TENSORS = 20_000  # more than any table has columns
+Size = Annotated[int, Field(ge=0, le=2**31)]
 Json = dict[str, Any]
 # KServe's client sends null where it has none.
 Parameters = Annotated[dict[str, Any], BeforeValidator(lambda found: {} if found is None else found)]
@@ -93,8 +94,9 @@ class InferRequest(Part):
     """The body of an inference request."""
 
     id: str | None = None
-    inputs: Annotated[list[Tensor], Field(min_length=1, fail_fast=True)]
-    outputs: Annotated[list[Wish], Field(fail_fast=True)] | None = None
+    # The first tensor that is wrong is told: a body may hold millions, and each would be an error in memory.
+    inputs: Annotated[list[Tensor], Field(min_length=1, max_length=MAX_TENSORS, fail_fast=True)]
+    outputs: Annotated[list[Wish], Field(max_length=MAX_TENSORS, fail_fast=True)] | None = None
     parameters: Parameters = Field(default_factory=dict)
 
 
@@ -106,10 +108,12 @@ def read(body: bytes, header: str | None = None) -> InferRequest:
     """
     content, raw = binary_tensors.split(body, header)
     try:
-        return _filled(InferRequest.model_validate_json(content), raw)
+        with bodies.parsing(content):
+            asked = InferRequest.model_validate_json(content)
     except ValidationError as error:
         parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:8]]
         raise bad_request("; ".join(part.removeprefix(": ") for part in parts)) from None
+    return _filled(asked, raw)
 
 
 def _filled(request: InferRequest, raw: bytes) -> InferRequest:
@@ -121,6 +125,7 @@ def _filled(request: InferRequest, raw: bytes) -> InferRequest:
             raise bad_request(f"{place}: expected either `data` or `parameters.{binary_tensors.SIZE}`, and not both")
         if size is None:
             continue
+        rows.check_count(tensor.shape[0])
         if size > len(raw) - start:
             raise bad_request(f"{place}: found {len(raw) - start} bytes left in the body, expected {size}")
         tensor.data = binary_tensors.decoded(place, tensor.datatype, tensor.shape, raw[start : start + size])
@@ -154,7 +159,7 @@ def to_table(request: InferRequest, profile: Profile) -> pa.Table:
         DataFault: columns are missing or of another type than in training, all of them.
     """
     names = [tensor.name for tensor in request.inputs]
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = {name for name, times in Counter(names).items() if times > 1}
     if twice:
         raise bad_request(f"inputs: the name '{min(twice)}' stands for more than one tensor")
     flat = [_flat(tensor) for tensor in request.inputs]
@@ -173,7 +178,7 @@ def to_table(request: InferRequest, profile: Profile) -> pa.Table:
                 f"[{first.shape[0]}, 1]: one tensor per column, one element per row"
             )
     rows.check_count(first.shape[0])
-    pairs = zip(request.inputs, flat, strict=True)
+    pairs = [(tensor, data) for tensor, data in zip(request.inputs, flat, strict=True) if tensor.name in known]
     arrays = {
         tensor.name: _cells(_declared(tensor.name, tensor.datatype, data), tensor.shape, known.get(tensor.name))
         for tensor, data in pairs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -95,12 +96,15 @@ def _word(value: Any, column: ColumnProfile) -> str | None:
 
 def _odd_list(values: Sequence[Any]) -> int:
     """Return the first row whose list does not go with those before it."""
-    for row in range(len(values)):
-        try:
-            pa.array(values[: row + 1])
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            return row
-    return 0
+    return bisect_left(range(len(values)), True, key=lambda row: not _fits(values[: row + 1]))
+
+
+def _fits(values: Sequence[Any]) -> bool:
+    try:
+        pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return False
+    return True
 
 
 def to_table(arrays: Arrays, profile: Profile, *, typed: bool = True) -> pa.Table:

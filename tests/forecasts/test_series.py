@@ -13,6 +13,8 @@ import pytest
 
 from assay import catalog
 from assay.errors import DataFault
+from assay.forecasting.clock import DAY_US, Clock
+from assay.forecasting.repair import repaired
 from assay.forecasting.requests import forecast, framing_of, wanted
 from assay.model import Model
 from assay.vocabulary import Shelf
@@ -136,3 +138,17 @@ def test_the_example_of_a_run_is_a_history_that_a_forecast_can_be_made_of(model:
     assert set(told.column("shop").to_pylist()) < {"north", "south"}
     asked = [row["day"] for row in sent if row["sold"] is None]
     assert [day.isoformat()[:10] for day in told.column("day").to_pylist()] == asked
+
+
+@pytest.mark.parametrize("day", ["0000-01-05", "9999-12-31"])
+def test_times_that_python_has_no_years_for_are_refused(day: str) -> None:
+    clock = Clock("us", DAY_US, 0, text=True, is_date=True)
+    with pytest.raises(DataFault, match=r"too far off.*row 0"):
+        clock.index(pa.chunked_array([[day]]), "column 'day'")
+
+
+def test_two_times_thousands_of_years_apart_are_not_filled_in() -> None:
+    table = pa.table({"day": ["0002-01-01", "8000-01-01"], "sold": [1.0, 2.0]})
+    clock = Clock("us", DAY_US, 0, text=True, is_date=True)
+    with pytest.raises(DataFault, match=r"lack 2,9\d\d,\d\d\d times"):
+        repaired(table, [], "day", "sold", clock, gaps="zero", twice="error")

@@ -82,3 +82,8 @@ def test_rows_by_which_nothing_was_judged_may_judge_together_with_the_next(retra
 def test_a_watch_takes_no_id_that_is_there(retrainings: Retrainings) -> None:
     assert watch._next_id("clicks", gathered(retrainings, 2, 4)) == "watch-clicks-0003"
     assert watch._next_id("clicks", gathered(retrainings, 3)) == "watch-clicks-0005"
+
+
+def test_a_time_between_looks_that_is_none_is_told_by_its_own_option() -> None:
+    with pytest.raises(SpecFault, match="--every: 'soon' is no time"):
+        watch.parse_every("soon")

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import resource
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -281,3 +282,42 @@ def test_a_client_that_leaves_while_it_sends_is_counted_as_gone(mixed: Any, path
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
     mixed.runner.run(mixed.app(scope, receive, send))
     assert sent[0]["status"] == 499
+
+
+def test_many_keys_many_lists_and_long_shapes_are_refused_at_once(mixed: Any) -> None:
+    keys = ",".join(f'{{"k{number}": 1}}' for number in range(90_000))
+    bodies = {
+        "/invocations": [f'{{"dataframe_records": [{keys}]}}', '{"instances": [' + "[]," * 2_100_000 + "[]]}"],
+        "/v2/models/m/infer": ['{"inputs": [{"name": "a", "shape": [' + "9," * 500_000 + '9], "datatype": "BOOL"}]}'],
+    }
+    started_s = time.perf_counter()
+    statuses = [mixed.post(path, content=body, headers=JSON).status_code for path in bodies for body in bodies[path]]
+    assert statuses == [400, 413, 400]
+    assert time.perf_counter() - started_s < 20  # each of them took minutes, or the memory
+
+
+def test_an_error_text_is_never_a_book(mixed: Any) -> None:
+    answer = mixed.post("/invocations", content=b"{}", headers={"content-type": "a" * 50_000})
+    assert len(answer.json()["error"]) <= 8_000
+
+
+def test_a_path_says_all_methods_it_takes(mixed: Any) -> None:
+    wrong = [mixed.request("OPTIONS", path) for path in ("/v2", "/invocations", "/v1/models/m:predict")]
+    assert [(answer.status_code, answer.headers["allow"]) for answer in wrong] == [
+        (405, "GET, HEAD"), (405, "POST"), (405, "POST")
+    ]  # fmt: skip
+    assert mixed.get("/v1/models/m:predict").status_code == 405
+    assert mixed.request("HEAD", "/ping").status_code == 200
+
+
+@pytest.mark.parametrize("value", [True, 1e39, -3.5e38])
+def test_what_is_no_number_of_32_bits_is_refused(number: Any, value: Any) -> None:
+    answer = number.post("/invocations", json={"dataframe_records": [{"x0": value, "x1": 0}]})
+    assert answer.status_code == 400
+    assert "'x0'" in answer.json()["error"]
+
+
+def test_a_category_of_words_takes_no_number(mixed: Any, row: dict[str, Any]) -> None:
+    answer = mixed.post("/invocations", json={"dataframe_records": [{**row, "city": 7}]})
+    assert answer.status_code == 400
+    assert "'city'" in answer.json()["error"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def test_every_route_describes_itself(mixed: Any) -> None:
 
 def test_every_route_is_in_the_document(mixed: Any, said: dict[str, Any]) -> None:
     def filled(path: str) -> str:
-        return re.sub("{version(:plain)?}", "1", re.sub("{name(:plain)?}", "m", path))
+        return path.replace("{version}", "1").replace("{name}", "m")
 
     told = {filled(path) for path in said["paths"]}
     assert [route.path for route in routes(mixed) if isinstance(route, Route) and filled(route.path) not in told] == []

@@ -165,6 +165,8 @@ class Framing:
         if self.short == "skip":
             series = [one for one in series if one.known >= self.past.fewest] or series[:1]
         for one in series:
+            if len(faults) >= MAX_TOLD:
+                break
             to_come = len(one.y_T) - one.known
             if one.known < self.past.fewest:
                 faults += self._too_short(one).faults

@@ -25,7 +25,7 @@ from pydantic_core import from_json
 from assay.errors import ClusterFault, did_you_mean
 from assay.profile import LabelProfile
 from assay.store import prediction_log
-from assay_serving import rows, settings
+from assay_serving import bodies, rows, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Desk
 from assay_serving.exchange import body_of, declared_bytes, json_response, loaded, off_loop, overloaded
@@ -129,7 +129,8 @@ def _read(body: bytes) -> Labels | Feedback:
         RequestFault: 400 with each place that is not as it should be; 413 for too many labels.
     """
     try:
-        content = from_json(body)
+        with bodies.parsing(body):
+            content = from_json(body)
     except ValueError as error:
         raise bad_request(f"the body is not JSON ({error})") from None
     content = {"feedback": content} if isinstance(content, list) else content

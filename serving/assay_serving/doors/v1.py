@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
 
 from assay_serving import degraded, explaining, invocations
 from assay_serving.desk import Desk
@@ -17,23 +18,8 @@ from assay_serving.openapi.route import JSON, PREDICTING, TEXT, says
 from assay_serving.served import Served
 
 
-class Plain(Convertor[str]):
-    """A name or a version, which have no colon: `m:predict` is no model, so that GET of it is a wrong method."""
-
-    regex = "[^/:]+"
-
-    def convert(self, value: str) -> str:
-        """Return the text."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """Return the text."""
-        return value
-
-
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
-    register_url_convertor("plain", Plain())
     _add_models(app, desk)
     explained = explaining.Explaining(desk)
     said = says(
@@ -76,9 +62,11 @@ def _add_models(app: FastAPI, desk: Desk) -> None:
 
     said = says("Whether a model answers, and its versions.", JSON(schemas.MODEL))
 
-    @app.get("/v1/models/{name}/versions/{version:plain}", **said)
-    @app.get("/v1/models/{name:plain}", **said)
+    @app.get("/v1/models/{name}/versions/{version}", **said)
+    @app.get("/v1/models/{name}", **said)
     async def model(name: str, version: str | None = None) -> Response:
+        if ":" in (version or name):  # no name has a colon: this is `m:predict`, asked with GET
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         served = await loaded(desk, desk.routes.find(name, version))
         refs = [served.ref] if version else desk.routes.plan(name).answering
         status = {"error_code": "OK", "error_message": ""}

@@ -41,11 +41,11 @@ def request(served: Served) -> Json:
     tensors = [_tensor(column) for column in rows.columns_of(served)]
     inputs = {"type": "array", "prefixItems": tensors, "minItems": len(tensors), "maxItems": len(tensors)}
     names = [output["name"] for output in open_inference.outputs(served.model, served.framing)]
-    wish = record({"parameters": record({"binary_data": FLAG})}, name=one_of(names))
+    wish = record({"parameters": maybe(record({"binary_data": FLAG}))}, name=one_of(names))
     optional = {
         "id": maybe(TEXT),
         "outputs": maybe(listing(wish)),
-        "parameters": record({"binary_data_output": FLAG}),
+        "parameters": maybe(record({"binary_data_output": FLAG})),
     }
     return {
         **record(optional, inputs=inputs),
@@ -84,7 +84,8 @@ def _of_shape(name: Json, datatypes: list[str], item: Json, shape: list[int]) ->
     flat = {"type": "array", "prefixItems": [{"anyOf": [item, rows.NULL]}], "minItems": 1, "maxItems": 1}
     nested = {"type": "array", "prefixItems": [flat], "minItems": 1, "maxItems": 1}
     data = flat if len(shape) == 1 else {"anyOf": [flat, nested]}
-    return record(name=name, shape={"const": shape}, datatype=one_of(datatypes), data=data)
+    optional = {"parameters": {"type": ["object", "null"]}}
+    return record(optional, name=name, shape={"const": shape}, datatype=one_of(datatypes), data=data)
 
 
 def answer(served: Served) -> Json:

@@ -23,8 +23,8 @@ def explain_request(served: Served, most_rows: int) -> Json:
 
     `most_rows` may have the usual number of evaluations each, fewer rows more of them.
     """
-    few = most_rows * EVALUATIONS // MOST_EVALUATIONS
-    cases = [(most_rows, EVALUATIONS), (few, MOST_EVALUATIONS)]
+    doublings = range((MOST_EVALUATIONS // EVALUATIONS).bit_length())
+    cases = [(most_rows >> times, EVALUATIONS << times) for times in doublings]
     return {"description": BY_NAME, "anyOf": [form for rows_most, most in cases for form in
                                               _forms(served, _wishes(served, most), rows_most)]}  # fmt: skip
 

@@ -21,6 +21,7 @@ def ask(url: str, kind: str, folder: Path, *, most: int, seed: int, phases: str 
     """Return how many cases were asked, and what was wrong; `most` are the cases of each operation in each phase."""
     report = folder / "report.json"
     words = [
+        *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
         *("run", f"{url}/openapi.json", "--checks", "all", "--max-examples", str(most), "--seed", str(seed)),
         *("--continue-on-failure", "--no-color", "--warnings", "off", "--generation-database", "none"),
         *("--report", "json", "--report-json-path", str(report), "--header", f"Authorization: Bearer {TOKEN}"),
