@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import time
@@ -10,16 +9,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from assay.errors import SpecFault
+from assay.store.tokens import digest_of
 from assay.vocabulary import Scope
 from assay_serving.faults import RequestFault
 from assay_serving.settings import TOKEN_VARIABLE, TokenRef, is_loopback
 
 ASK = "send the header `Authorization: Bearer TOKEN`"
-
-
-def digest_of(token: str) -> str:
-    """Return the SHA-256 of a token: a token is 256 random bits, so nobody finds it from that."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def token_digest() -> str | None:

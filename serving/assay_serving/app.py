@@ -17,8 +17,9 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.context import _get_global_client
 
+from assay.store.tokens import digest_of
 from assay_serving import access_log, processes, settings, shadow
-from assay_serving.access import Access, digest_of, refuse_open_door, token_digest
+from assay_serving.access import Access, refuse_open_door, token_digest
 from assay_serving.desk import Desk, load_here
 from assay_serving.hosts import HostNames
 from assay_serving.logbook import Logbook

@@ -19,8 +19,8 @@ from assay.forecasting.framing import Framed
 from assay_serving import bodies, degraded, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk, Rows
-from assay_serving.faults import RequestFault, bad_request
-from assay_serving.gate import VERSION_HEADER
+from assay_serving.faults import RequestFault, id_of
+from assay_serving.gate import LEFT, VERSION_HEADER
 from assay_serving.served import Served
 from assay_serving.settings import ModelRef
 from assay_serving.spread import NoMember, Vote
@@ -44,7 +44,7 @@ async def answered(
         NotServed: there is no such model or version.
     """
     try:
-        with desk.room.admitted(_declared_bytes(request)):
+        with desk.room.admitted(declared_bytes(request)):
             return await _answered(request, desk, name, version, read)
     except Overloaded:
         raise overloaded() from None
@@ -58,8 +58,7 @@ async def _answered(
     vote = await voted(desk, served, found.batch)
     degraded.mark(request, vote.turnout)
     told = served.forecast(found.framed, vote.prediction_NK)
-    request_id = getattr(request.state, "request_id", "")
-    answer = Answered(served, found.table, vote.prediction_NK, told, request_id, found.batch, vote.turnout)
+    answer = Answered(served, found.table, vote.prediction_NK, told, id_of(request), found.batch, vote.turnout)
     for watch in desk.watching:
         watch(answer)
     return answer, found.wish
@@ -101,7 +100,8 @@ async def asked(
     return await off_loop(read_rows, len(body))
 
 
-def _declared_bytes(request: Request) -> int:
+def declared_bytes(request: Request) -> int:
+    """Return what a request says that its body has; 0 where it says nothing."""
     length = request.headers.get("content-length", "")
     return min(int(length), settings.MAX_BODY_BYTES) if length.isdecimal() else 0
 
@@ -132,8 +132,8 @@ async def body_of(request: Request, desk: Desk) -> bytes:
     encoding, length = headers.get("content-encoding", ""), headers.get("content-length", "")
     try:
         return await bodies.read(request.stream(), encoding, length)
-    except ClientDisconnect:
-        raise bad_request("the client left before the body ended") from None
+    except ClientDisconnect:  # nobody reads this; it is counted
+        raise RequestFault(LEFT, "the client left before the body ended") from None
 
 
 async def off_loop(read: Callable[[], Result], size_bytes: int) -> Result:

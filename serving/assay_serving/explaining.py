@@ -22,7 +22,7 @@ from assay.explaining.explanation import (
 from assay.explaining.rows import Row
 from assay_serving import invocations, rows, settings
 from assay_serving.desk import Desk
-from assay_serving.exchange import asked, overloaded, predicted
+from assay_serving.exchange import Asked, asked, overloaded, predicted
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.served import Served
 
@@ -65,8 +65,9 @@ class Explaining:
         served, (wished, evaluations) = found.served, found.wish
         assert isinstance(found.batch, Batch), "rows to explain are converted as they are read"
         of = _class(served, wished)
-        rows_ = await asyncio.to_thread(served.explainer.rows, found.table, found.batch, found.framed)
-        _check_size(len(rows_), sum(served.explainer.cost(row, evaluations) for row in rows_))
+        _check_size(len(found.batch), 0)  # a forecast has a row for each step
+        rows_, cost = await asyncio.to_thread(_rows, served, found, found.batch, evaluations)
+        _check_size(len(rows_), cost)
         told = [await self._explained(served, row, of, evaluations) for row in rows_]
         return served, [one.to_json() for one in told]
 
@@ -78,6 +79,13 @@ class Explaining:
                 prediction_NK = await predicted(self._desk, served.explaining, step)
             step = await asyncio.to_thread(_next, asking, prediction_NK)
         return step
+
+
+def _rows(served: Served, found: Asked[Wish], batch: Batch, evaluations: int) -> tuple[list[Row], int]:
+    """Return the rows to explain, and how many evaluations that takes."""
+    explainer = served.explainer
+    rows_ = explainer.rows(found.table, batch, found.framed)
+    return rows_, sum(explainer.cost(row, evaluations) for row in rows_)
 
 
 def _next(asking: Asking, said: np.ndarray | None) -> Batch | Explanation:

@@ -23,7 +23,7 @@ log = logging.getLogger("assay_serving")
 class RequestFault(Exception):
     """A request that cannot be answered; the status and the text are for the client."""
 
-    def __init__(self, status: HTTPStatus, error: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, error: str, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.error = error
         self.headers = dict(headers or {})

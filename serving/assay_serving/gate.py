@@ -108,11 +108,21 @@ class Gate:
             host = headers.get("host", "")
             if self._hosts is not None and not self._hosts.admits(host):
                 raise _misdirected(host)
+            if self._hosts is not None and not self._access.asks:
+                _refuse_strangers(self._hosts, headers.get("origin"))
             if not visit.way.is_public:
                 visit.token = self._access.admitted(headers.get("authorization", ""), visit.way.needed)
         except RequestFault as fault:
             return error_response(fault.status, fault.error, fault.headers)
         return None
+
+
+def _refuse_strangers(hosts: HostNames, origin: str | None) -> None:
+    # A page of another site may send what it likes, and only cannot read the answer: labels, or rows for the log. It
+    # has no token, so a server that asks for one is safe from it.
+    if origin is not None and not hosts.admits_origin(origin):
+        text = f"a page of '{origin[:100]}' sent this; pages of other sites may not ask a server without tokens"
+        raise RequestFault(HTTPStatus.FORBIDDEN, text + " (`--allow-host NAME`, or `--tokens`)")
 
 
 def _misdirected(host: str) -> RequestFault:

@@ -38,6 +38,16 @@ class HostNames:
         name = _plain(match["name"])
         return name in self._names or self._is_address(name)
 
+    def admits_origin(self, header: str) -> bool:
+        """Return whether the header `Origin` of a request, which browsers send, names a page of this server's names.
+
+        Example:
+            >>> [HostNames("127.0.0.1").admits_origin(origin) for origin in ("http://localhost:80", "null", "https://a.b")]
+            [True, False, False]
+        """
+        scheme, _, host = header.partition("://")
+        return scheme in ("http", "https") and self.admits(host)
+
     def _is_address(self, name: str) -> bool:
         try:
             address = ipaddress.ip_address(name)

@@ -116,8 +116,8 @@ def _rows(form: str, value: Any, profile: Profile) -> Columns:
     widths = {len(row) for row in value}
     if len(widths) > 1:
         raise bad_request(f"{form}: rows have different lengths, from {min(widths)} to {max(widths)}")
-    width = widths.pop()
-    return rows.positional(width, list(zip(*value, strict=True)), profile)
+    names = rows.names_for(widths.pop(), profile)
+    return dict(zip(names, zip(*value, strict=True), strict=True))
 
 
 def _is_image(item: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,16 @@ class Kept:
     """An answer on its way to the log."""
 
     found: Answered
-    batch: Batch  # the rows as the model read them
     role: str  # of the version that answered: champion or canary
     storage: str
     time_us: int  # since 1970
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The rows as the model read them; maybe converted a second time, so ask for it where no client waits."""
+        batch = self.found.batch
+        assert batch is not None, "an answer without rows is not kept"
+        return batch
 
 
 def lines(served: Served, group: Sequence[Kept]) -> pa.Table:
@@ -60,7 +67,7 @@ def _ours(group: Sequence[Kept]) -> Columns:
 
     return {
         layout.REQUEST_ID: repeated([kept.found.request_id for kept in group], pa.string()),
-        layout.TIME: repeated([kept.time_us for kept in group], pa.timestamp("us", tz="UTC")),
+        layout.TIME: repeated([kept.time_us for kept in group], layout.TIME_TYPE),
         layout.ROW: pa.array(np.concatenate([np.arange(count) for count in count_G])),
         layout.ROLE: repeated([kept.role for kept in group], pa.string()),
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from assay.batch import Batch
 from assay.errors import ClusterFault
 from assay.store import prediction_log, segments
 from assay.store.segments import Segments
@@ -80,15 +81,17 @@ class Logbook:
     def watch(self, found: Answered) -> None:
         """Take an answer's rows in; neither raises nor waits for a disk."""
         plan = self.plan
-        if plan is None or not self.keeps(found.request_id) or (batch := found.batch) is None:
+        if plan is None or found.rows is None or not self.keeps(found.request_id):
             return
-        size_bytes = found.table.nbytes + sum(array.nbytes for array in batch.columns.values())
+        size_bytes = found.table.nbytes
+        if isinstance(found.rows, Batch):
+            size_bytes += sum(array.nbytes for array in found.rows.columns.values())
         with self._guard:
             if self._held_bytes + size_bytes > MAX_HELD_BYTES:
                 self.counts.num_left_out += found.num_answers
                 return
             role = self._desk.routes.role(found.served.ref)
-            self._held.append(Kept(found, batch, role, plan.storage, time.time_ns() // 1_000))
+            self._held.append(Kept(found, role, plan.storage, time.time_ns() // 1_000))
             self._held_bytes += size_bytes
             self._held_rows += found.num_answers
         if self._held_rows >= WRITE_AT_ROWS:
@@ -99,13 +102,15 @@ class Logbook:
         return {"share": 0.0 if self.plan is None else self.plan.share, **asdict(self.counts)}
 
     def close(self) -> None:
-        """Write what is held, and end."""
+        """Write what is held, and end; without it where the disk hangs."""
         self._closed = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(CLOSE_S)
-        self.write()
-        self._labels.shutdown()
+        hangs = self._thread is not None and self._thread.is_alive()
+        if not hangs:
+            self.write()
+        self._labels.shutdown(wait=not hangs)
 
     def _run(self) -> None:
         while not self._closed:

@@ -65,7 +65,10 @@ Parameters = Annotated[dict[str, Any], BeforeValidator(lambda found: {} if found
 
 
 class Part(BaseModel):
-    """A part of a request, whose types are held to; keys that the protocol may add later are ignored."""
+    """A part of a request, whose types are held to; keys that the protocol may add later are ignored.
+
+    Lists end at their first fault: those of a million elements would take gigabytes.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -202,8 +205,8 @@ def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> pa.Table:
         )
     num_rows, width = tensor.shape
     rows.check_count(num_rows)
-    named = rows.positional(width, [flat[position::width] for position in range(width)], profile)
-    return rows.to_table({name: _declared(name, tensor.datatype, data) for name, data in named.items()}, profile)
+    names = enumerate(rows.names_for(width, profile))
+    return rows.to_table({name: _declared(name, tensor.datatype, flat[at::width]) for at, name in names}, profile)
 
 
 def _flat(tensor: Tensor) -> Sequence[Any]:

@@ -158,8 +158,8 @@ def _kind_of(kind: pa.DataType) -> str:
     return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "other"
 
 
-def positional(width: int, columns: Sequence[Sequence[Any]], profile: Profile) -> dict[str, Sequence[Any]]:
-    """Name columns that came without names: they are taken in the order of the model's own.
+def names_for(width: int, profile: Profile) -> list[str]:
+    """Return the names of columns that came without: they are taken in the order of the model's own.
 
     Raises:
         RequestFault: there are more or fewer of them.
@@ -168,7 +168,7 @@ def positional(width: int, columns: Sequence[Sequence[Any]], profile: Profile) -
     if width != len(names):
         known = ", ".join(names)
         raise bad_request(f"rows without names have {width} values, the model reads {len(names)}, in order: {known}")
-    return dict(zip(names, columns, strict=True))
+    return names
 
 
 def check_count(num_rows: int) -> None:

@@ -14,8 +14,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from assay.store.tokens import digest_of
 from assay.vocabulary import Scope
-from assay_serving.access import Access, digest_of
+from assay_serving.access import Access
 from assay_serving.settings import TokenRef
 
 pytestmark = pytest.mark.browser

@@ -10,6 +10,7 @@ import pytest
 from assay.errors import DataFault
 from assay.spec import DataSpec
 from assay.spec.retraining import RetrainSpec
+from assay.workflows.retraining.copies import without_copies
 from assay.workflows.retraining.division import Gathered, gather, labelled_only
 from assay.workflows.windows import Window
 
@@ -124,3 +125,12 @@ def test_rows_of_a_log_are_ordered_by_its_time_which_is_no_column_of_theirs() ->
     found = gather(rows(200), log, spec, RULE, ["x"], time="time_utc")
     assert numbers(found.held) == list(range(270, 300))
     assert found.notes == ()
+
+
+def test_files_of_images_that_the_old_rows_hold_are_copies() -> None:
+    files = [f"file {number}".encode() for number in range(30)]
+    labels = ["cat", "dog"] * 15
+    old = pa.table({"image": pa.array(files[:20]), "y": labels[:20]})
+    notes: list[str] = []
+    new = without_copies(old, pa.table({"image": pa.array(files), "y": labels}), notes)
+    assert new.column("image").to_pylist() == files[20:]

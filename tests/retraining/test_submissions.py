@@ -8,9 +8,10 @@ import pytest
 
 import assay
 from assay.errors import ArtifactFault, ClusterFault, SpecFault
-from assay.store.retrainings import ASKED, OUTCOME, Retrainings
+from assay.store.retrainings import ASKED, GATHERED, OUTCOME, RUN, Retraining, Retrainings
 from assay.store.runs import Storage
 from assay.workflows.retraining import watch
+from assay.workflows.retraining.rows import earlier_of, judged_before
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def retrainings(tmp_path: Path) -> Retrainings:
     return Retrainings(Storage(tmp_path))
 
 
-@pytest.mark.parametrize("id", ["a/b", "", "..", "x" * 129, "nightly 1"])
+@pytest.mark.parametrize("id", ["a/b", "", "..", "x" * 129, "nightly 1", "nightly\n"])
 def test_an_id_that_could_lead_elsewhere_is_refused(id: str, retrainings: Retrainings) -> None:
     with pytest.raises(SpecFault, match="submission id"):
         retrainings.open(id, "clicks")
@@ -58,6 +59,29 @@ def test_a_torn_outcome_is_told_by_its_file(retrainings: Retrainings) -> None:
         (record.folder / OUTCOME).write_text("{")
     with pytest.raises(ArtifactFault, match=r"outcome\.json: is broken"):
         record.read(OUTCOME)
+
+
+def gathered(retrainings: Retrainings, *days: int) -> list[Retraining]:
+    """Return retrainings of these days; an even one had rows enough to fit a challenger."""
+    for day in days:
+        with (record := retrainings.open(f"watch-clicks-{day:04d}", "clicks")).lock():
+            record.write(ASKED, {"model": "clicks", "at": str(day)})
+            record.write(GATHERED, {"source": "the log", "newest": f"day {day}"})
+            if day % 2 == 0:
+                record.write(RUN, {"run": "r"})
+    return retrainings.of("clicks")
+
+
+def test_rows_by_which_nothing_was_judged_may_judge_together_with_the_next(retrainings: Retrainings) -> None:
+    found = gathered(retrainings, 1, 2, 3)
+    assert judged_before(found, "the log") == {"source": "the log", "newest": "day 2"}
+    assert earlier_of(found, "the log") == {"source": "the log", "newest": "day 3"}
+    assert judged_before(found[:1], "the log") is None
+
+
+def test_a_watch_takes_no_id_that_is_there(retrainings: Retrainings) -> None:
+    assert watch._next_id("clicks", gathered(retrainings, 2, 4)) == "watch-clicks-0003"
+    assert watch._next_id("clicks", gathered(retrainings, 3)) == "watch-clicks-0005"
 
 
 def test_a_time_between_looks_that_is_none_is_told_by_its_own_option() -> None:

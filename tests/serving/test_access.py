@@ -12,8 +12,9 @@ import pytest
 from starlette.routing import Route
 
 from assay.errors import SpecFault
+from assay.store.tokens import digest_of
 from assay.vocabulary import Scope
-from assay_serving.access import Access, digest_of, refuse_open_door
+from assay_serving.access import Access, refuse_open_door
 from assay_serving.hosts import HostNames
 from assay_serving.openapi.route import said_of
 from assay_serving.scopes import Way, way_of
@@ -203,3 +204,21 @@ def test_another_host_is_421_also_for_health(open_app: Any, folders: dict[str, P
     assert answer.status_code == 421
     assert "'evil.example'" in answer.json()["error"]
     assert "--allow-host" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://evil.example#here", "file://"])
+def test_pages_of_other_sites_may_not_ask_an_open_server(
+    open_app: Any, folders: dict[str, Path], row: dict[str, Any], origin: str
+) -> None:
+    app = open_app(folders["mixed"], hosts=HostNames("127.0.0.1", ["here"]))
+    body = {"json": {"instances": [row]}}
+    assert app.post("/v1/models/m:predict", **body, headers={"origin": origin}).status_code == 403
+    assert app.post("/v1/models/m:predict", **body, headers={"origin": "https://here"}).status_code == 200
+    assert app.post("/v1/models/m:predict", **body).status_code == 200
+
+
+def test_a_token_vouches_for_a_page_of_another_site(open_app: Any, folders: dict[str, Path]) -> None:
+    access = Access(digest_of("secret"))
+    app = open_app(folders["mixed"], access, hosts=HostNames("127.0.0.1", ["here"]))
+    headers = {"origin": "https://shop.example", "authorization": "Bearer secret"}
+    assert app.get("/v2", headers=headers).status_code == 200

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from assay.store.tokens import digest_of
 from assay.vocabulary import Scope
-from assay_serving.access import Access, digest_of
+from assay_serving.access import Access
 from assay_serving.settings import TokenRef
 
 SECRET, ID = "assay_top-secret", "order-7"

@@ -15,6 +15,7 @@ import pytest
 from assay.store import files, prediction_log
 from assay.store.runs import Storage
 from assay_serving import logbook as module
+from assay_serving.doors import feedback
 from assay_serving.logbook import Logbook
 from assay_serving.settings import LogPlan, ModelPlan, Plan, VersionRef
 from assay_serving.web import create_app
@@ -28,6 +29,7 @@ class Taken:
     def __init__(self, app: Any, storage: Path) -> None:
         self.app = app
         self.storage = Storage(storage)
+        self.label = app.runner.run(app.desk.served(app.desk.routes.find("m"))).model.profile.label
         self.logbook = Logbook(app.desk)
         self.logbook.follow(LogPlan(storage=str(storage), share=0.5))
         transport = httpx.ASGITransport(create_app(app.desk, None, logbook=self.logbook), raise_app_exceptions=False)
@@ -110,7 +112,9 @@ def test_numbers_are_taken_for_a_number(numbers: Taken) -> None:
         ([{"row": 1, "label": "over"}], r"feedback\.0\.request_id: Field required"),
         ({"model": "m"}, "feedback: Field required"),
         (3, "object"),
-        ([{}] * 100, r"and 192 more"),
+        ({"request_id": "a", "labels": ["ovr"] * 100}, r"and 92 more"),
+        ([{}] * 100, r"feedback\.0\.request_id: Field required"),
+        ([{str(key): key for key in range(1_000)}], "found 1,000 keys, expected request_id, row, label"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(taken: Taken, content: Any, found: str) -> None:
@@ -186,3 +190,21 @@ def test_many_at_once_are_all_stored(taken: Taken) -> None:
     assert {answer.status_code for answer in answers} == {200}
     keys = pa.table({"request_id": [body["request_id"] for body in bodies], "row": [0] * 20})
     assert prediction_log.labelled(keys, taken.storage, "m", "label")["label"].null_count == 0
+
+
+def test_the_last_label_counts_whichever_replica_wrote_its_file_last(taken: Taken) -> None:
+    other = Logbook(taken.app.desk)  # of another replica
+    other.follow(taken.logbook.plan)
+    taken.post(ROWS)
+    for found, row in ((taken.logbook, 1), (other, 1), (taken.logbook, 0)):
+        told = [feedback.Label(request_id="a", row=row, label="under" if found is other else "over")]
+        taken.app.runner.run(found.store_labels("m", feedback._table(told, taken.label)))
+    assert taken.labels() == ["over", "under", "under"]
+    other.close()
+
+
+def test_labels_that_would_fill_the_memory_are_503(taken: Taken) -> None:
+    body = b'{"request_id": "a", "labels": ["over"]}' + b" " * 6_000_000
+    asked = taken.app.together(*[("POST", "/feedback", {"content": body})] * 3)
+    assert {answer.status_code for answer in asked} == {200, 503}
+    assert all(answer.headers["retry-after"] for answer in asked if answer.status_code == 503)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import resource
 import threading
 import time
 import zlib
@@ -55,6 +56,28 @@ def test_bodies_that_cannot_be_inflated_are_refused(mixed: Any, encoding: str, s
     answer = mixed.post("/invocations", content=b"{}", headers={**JSON, "content-encoding": encoding})
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+def _names_of_their_own() -> bytes:
+    return b'{"dataframe_records": [%s]}' % b",".join(b'{"%x": 1}' % number for number in range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "found"),
+    [
+        ("/invocations", _names_of_their_own(), "column 'x0': is missing"),
+        ("/invocations", b'{"dataframe_records": [%s]}' % b",".join([b"{}"] * 100_001), "at most 100,000"),
+        ("/v2/models/m/infer", b'{"inputs": [%s]}' % b",".join([b"1"] * 1_000_000), "inputs.0"),
+        ("/v2/models/m/infer", b'{"inputs": [{"name": "x", "shape": [%s], "datatype": "BOOL"}]}'
+         % b",".join([b"9"] * 100_000), "shape: List should have at most 8"),
+    ],
+)  # fmt: skip
+def test_a_request_takes_no_more_memory_than_its_body_is_worth(number: Any, path: str, body: bytes, found: str) -> None:
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = number.post(path, content=body, headers=JSON)
+    assert answer.status_code in (400, 413)
+    assert found in answer.json()["error"]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 200_000
 
 
 def test_too_many_rows_are_413_naming_the_batch_verb(number: Any) -> None:
@@ -243,6 +266,22 @@ def test_a_server_with_nothing_to_serve_does_not_start(tmp_path: Path) -> None:
 def test_health_is_bad_without_a_model() -> None:
     with pytest.raises(RuntimeError, match="no model"):
         Desk().check()
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/v2/models/m/infer"])
+def test_a_client_that_leaves_while_it_sends_is_counted_as_gone(mixed: Any, path: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    mixed.runner.run(mixed.app(scope, receive, send))
+    assert sent[0]["status"] == 499
 
 
 def test_many_keys_many_lists_and_long_shapes_are_refused_at_once(mixed: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +195,19 @@ def test_a_share_that_is_none_is_refused_before_anything_starts(
     release = Release.alone("demo", "1", folders["mixed"])
     with pytest.raises(SpecFault, match=r"prediction_log\.share"):
         serving.start(release, keeping=Keeping(tmp_path, share))
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_end(
+    kept: Kept, row: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLOSE_S", 0.05)
+    with kept.logbook._writing:  # as a write that does not return
+        kept.ask(row)
+        kept.logbook._wake.set()
+        while kept.logbook._held:
+            time.sleep(0.01)
+        kept.ask(row)
+        ending = threading.Thread(target=kept.logbook.close, daemon=True)
+        ending.start()
+        ending.join(5)
+        assert not ending.is_alive()

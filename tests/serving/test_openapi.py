@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from starlette.routing import BaseRoute, Route
 
-from assay_serving.access import Access, digest_of
+from assay.errors import ArtifactFault
+from assay.store.tokens import digest_of
+from assay_serving.access import Access
 from assay_serving.openapi.route import said_of
 from assay_serving.web import create_app
 
@@ -70,6 +72,17 @@ def test_the_document_follows_the_plan(open_app: Any, folders: dict[str, Path]) 
     assert "/v2/models/m/infer" in app.get("/openapi.json").json()["paths"]
     app.runner.run(app.desk.switch(Plan.alone("n", "2", str(folders["number"]))))
     assert "/v2/models/n/versions/2/infer" in app.get("/openapi.json").json()["paths"]
+
+
+def test_a_version_whose_files_changed_is_503_not_a_bug(
+    open_app: Any, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def changed(ref: Any) -> Any:
+        raise ArtifactFault.at("model.json", "was changed")
+
+    app = open_app(folders["number"])
+    monkeypatch.setattr(app.desk, "served", changed)
+    assert app.get("/openapi.json").status_code == 503
 
 
 def test_a_token_is_asked_for_in_the_document_only_where_it_is_at_the_door(open_app: Any, folders: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import secrets
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.errors import SpecFault
-from assay.store.tokens import Token
+from assay.store.tokens import Token, digest_of
 from assay.vocabulary import Scope
 
 # Named, not imported: the server stands on the platform, not the other way round.
@@ -43,7 +42,7 @@ class Admission:
         told = {"allow_hosts": list(self.allow_hosts), "log_level": self.log_level}
         if self.tokens is None:
             return told
-        ours = {"name": OURS, "digest": _digest(self.secret), "scopes": [Scope.READ.value]}
+        ours = {"name": OURS, "digest": digest_of(self.secret), "scopes": [Scope.READ.value]}
         return told | {"tokens": [ours, *(_planned(token) for token in self.tokens)]}
 
     def headers(self) -> dict[str, str]:
@@ -73,7 +72,3 @@ def _planned(token: Token) -> dict[str, Any]:
     expires_s = None if token.expires is None else token.expires.timestamp()
     scopes = [scope.value for scope in token.scopes]
     return {"name": token.name, "digest": token.digest, "scopes": scopes, "expires_s": expires_s}
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

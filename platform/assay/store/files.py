@@ -146,6 +146,12 @@ def remove_tree(path: Path) -> None:
             _call(os.rmdir, doomed.parent)
 
 
+def remove_empty(path: Path) -> None:
+    """Remove a folder if nothing is in it, not even what another writer puts there in this moment."""
+    with suppress(OSError):
+        _call(os.rmdir, path)
+
+
 def read_file(path: Path, limit_bytes: int = -1) -> bytes:
     """Return the content of a file, at most `limit_bytes` of it when given; never follows a symbolic link.
 

@@ -3,12 +3,14 @@
 `<storage>/serving/log/<model>/<version>/date=YYYY-MM-DD/*.parquet` holds one line for each answered row: `request_id`,
 `time_utc`, `row` (its place in the request), the columns of the request, and the answer: `assay_role` of the version
 that gave it, `assay_answer` and for classes `assay_probability`, in the order of the model's classes. Parquet files
-anywhere below `<storage>/serving/feedback/<model>/` hold `request_id`, `row` and `label`. A server writes both.
+anywhere below `<storage>/serving/feedback/<model>/` hold `request_id`, `row` and `label`, and `time_utc` when it came;
+in files without it labels came when the file was written. A server writes both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ MAX_ROWS = 100_000  # the newest of a log: no test of drift needs more
 REQUEST_ID, TIME, ROW = "request_id", "time_utc", "row"
 ROLE, ANSWER, PROBABILITY = "assay_role", "assay_answer", "assay_probability"
 OURS = frozenset({REQUEST_ID, TIME, ROW, ROLE, ANSWER, PROBABILITY})  # no column of a request is kept under these names
+TIME_TYPE = pa.timestamp("us", tz="UTC")
 KEY = (REQUEST_ID, ROW)  # of an answered row
 
 
@@ -48,7 +51,7 @@ def read(storage: Storage, name: str, version: int) -> pa.Table:
     """
     home = log_home(storage.root, name, str(version))
     tables: list[pa.Table] = []
-    for table in _tables(home, newest_first=True):
+    for _, table in _tables(home, newest_first=True):
         tables.insert(0, table)
         if sum(table.num_rows for table in tables) >= MAX_ROWS:
             break
@@ -68,15 +71,23 @@ def labelled(log: pa.Table, storage: Storage, name: str, label: str) -> pa.Table
     Of several labels for one row the one that was stored last counts. Without any the log is returned as it is.
     """
     home = feedback_home(storage.root, name)
-    tables = [table.select([*KEY, "label"]) for table in _tables(home) if {*KEY, "label"} <= set(table.column_names)]
+    tables = [_timed(table, time_us) for time_us, table in _tables(home) if {*KEY, "label"} <= set(table.column_names)]
     if not tables or not set(KEY) <= set(log.column_names):
         return log
-    told = pa.concat_tables(tables, promote_options="permissive")
+    told = pa.concat_tables(tables, promote_options="permissive").sort_by(TIME)  # replicas write side by side
     label_of = dict(zip(_keys(told), told.column("label").to_pylist(), strict=True))
     found = pa.array([label_of.get(key) for key in _keys(log)], told.schema.field("label").type)
     if label in log.column_names:
         log = log.drop_columns([label])
     return log.append_column(label, found) if found.null_count < len(found) else log
+
+
+def _timed(table: pa.Table, time_us: int) -> pa.Table:
+    """Return labels with the time at which each came; `time_us` is that of their file."""
+    if TIME in table.column_names and table.schema.field(TIME).type == TIME_TYPE:
+        return table.select([*KEY, "label", TIME])
+    time_N = pa.array(np.full(table.num_rows, time_us), pa.int64()).cast(TIME_TYPE)
+    return table.select([*KEY, "label"]).append_column(TIME, time_N)
 
 
 def said(log: pa.Table, classes: Sequence[str]) -> np.ndarray | None:
@@ -98,14 +109,18 @@ def _keys(table: pa.Table) -> Iterator[tuple[str, int]]:
     return zip(request_ids.to_pylist(), rows.to_pylist(), strict=True)
 
 
-def _tables(home: Path, newest_first: bool = False) -> Iterator[pa.Table]:
+def _tables(home: Path, newest_first: bool = False) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the time of each file in microseconds since 1970, and what it holds."""
     import pyarrow.parquet as pq
 
-    files = sorted(home.rglob("*.parquet"), key=lambda file: (file.parent, file.stat().st_mtime_ns, file.name))
-    for file in reversed(files) if newest_first else files:
+    found = []
+    for file in home.rglob("*.parquet"):
+        with suppress(OSError):  # a server removed it meanwhile, since it was old
+            found.append((file.parent, file.stat().st_mtime_ns, file))
+    for _, time_ns, file in sorted(found, reverse=newest_first):
         try:
             table = pq.read_table(file, partitioning=None)
         except (pa.ArrowInvalid, OSError):  # being written, or cut off by a crash: the others still tell
             continue
         if table.num_rows:
-            yield table
+            yield time_ns // 1_000, table

@@ -19,7 +19,7 @@ from assay.store import files
 from assay.store.lock import RunLock
 from assay.store.runs import Run, Storage
 
-ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ASKED, GATHERED, RUN = "asked.json", "gathered.json", "run.json"
 VERDICT, OUTCOME = "verdict.json", "outcome.json"
 
@@ -79,7 +79,7 @@ class Retrainings:
         """
         if id is None:
             id = f"{name[:100]}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        if not ID.match(id):
+        if not ID.fullmatch(id):
             raise SpecFault.at("submission id", f"'{id}' is none", "use up to 128 letters, digits and . _ -")
         return Retraining(self.home / id)
 

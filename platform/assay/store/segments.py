@@ -78,8 +78,7 @@ def prune(tree: Path, max_bytes: int, max_days: int, now: datetime) -> int:
         num_removed += 1
         with suppress(ClusterFault):  # another writer was faster
             files.remove_tree(file)
-            if not any(file.parent.iterdir()):
-                files.remove_tree(file.parent)
+            files.remove_empty(file.parent)
     return num_removed
 
 

@@ -27,6 +27,11 @@ MAX_FILE_BYTES = 2**20
 UNFIT = {"name": ("is no name", "up to 64 letters, digits, . _ -, the first one a letter or digit")}
 
 
+def digest_of(token: str) -> str:
+    """Return the SHA-256 of a token, in hexadecimal digits: all that is kept of it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 class Token(Strict):
     """What is known of a token."""
 
@@ -84,7 +89,7 @@ class Tokens:
         try:
             token = Token(
                 name=name,
-                digest=hashlib.sha256(secret.encode()).hexdigest(),
+                digest=digest_of(secret),
                 scopes=tuple(dict.fromkeys(scopes)),
                 created=now,
                 expires=None if lifetime is None else now + lifetime,

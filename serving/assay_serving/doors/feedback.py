@@ -11,34 +11,47 @@ labels again does no harm: of several for one row the last counts.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from assay.errors import ClusterFault, did_you_mean
 from assay.profile import LabelProfile
-from assay_serving import rows, settings
+from assay.store import prediction_log
+from assay_serving import bodies, rows, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Desk
-from assay_serving.exchange import body_of, json_response, loaded, off_loop, overloaded
+from assay_serving.exchange import body_of, declared_bytes, json_response, loaded, off_loop, overloaded
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.logbook import Logbook
 from assay_serving.openapi import feedback as schemas
 from assay_serving.openapi.route import JSON, says
+from assay_serving.request_ids import FORM
+from assay_serving.waiting import WaitingRoom
 
-RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+RequestId = Annotated[str, Field(pattern=f"^{FORM.pattern}$")]
 LARGEST = sys.float_info.max
+MAX_KEYS = 16  # of an object, beyond which they are not named: each fault takes a kilobyte
 MAX_TOLD = 8  # faults that one answer names
 MAX_FIX = 200  # characters: a model may have a thousand classes
 
 
 class _Told(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_keys(cls, found: Any) -> Any:
+        if isinstance(found, dict) and len(found) > MAX_KEYS:
+            raise ValueError(f"found {len(found):,} keys, expected {', '.join(cls.model_fields)}")
+        return found
 
 
 class Label(_Told):
@@ -67,11 +80,13 @@ class Feedback(_Told):
     """True labels of rows of any requests to one model."""
 
     model: str | None = None
-    feedback: Annotated[list[Label], Field(min_length=1)]
+    feedback: Annotated[list[Label], Field(min_length=1, fail_fast=True)]  # a million faults would fill the memory
 
 
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the route."""
+
+    room = WaitingRoom(settings.MAX_WAIT_S)  # of its own: the pace of labels says nothing of that of predictions
 
     @app.post(
         "/feedback",
@@ -88,6 +103,13 @@ def install(app: FastAPI, desk: Desk) -> None:
         if logbook is None or logbook.plan is None:
             text = "this server keeps no labels: its operator gave it no storage (`prediction_log` in its plan)"
             raise RequestFault(HTTPStatus.FORBIDDEN, text)
+        try:
+            with room.admitted(declared_bytes(request)):
+                return await taken(request, logbook)
+        except Overloaded:
+            raise overloaded() from None
+
+    async def taken(request: Request, logbook: Logbook) -> Response:
         body = await body_of(request, desk)
         told = await off_loop(lambda: _read(body), len(body))
         name = _model(told.model, desk)
@@ -107,7 +129,8 @@ def _read(body: bytes) -> Labels | Feedback:
         RequestFault: 400 with each place that is not as it should be; 413 for too many labels.
     """
     try:
-        content = from_json(body)
+        with bodies.parsing(body):
+            content = from_json(body)
     except ValueError as error:
         raise bad_request(f"the body is not JSON ({error})") from None
     content = {"feedback": content} if isinstance(content, list) else content
@@ -118,15 +141,15 @@ def _read(body: bytes) -> Labels | Feedback:
         told: Labels | Feedback = form.model_validate(content)
     except ValidationError as error:
         faults = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        raise bad_request(_joined([fault.removeprefix(": ") for fault in faults])) from None
+        raise bad_request(_joined([fault.removeprefix(": ") for fault in faults], len(faults))) from None
     if len(told.feedback) > settings.MAX_ROWS:
         text = f"{len(told.feedback):,} labels in one request, at most {settings.MAX_ROWS:,} are taken; send fewer"
         raise RequestFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
     return told
 
 
-def _joined(faults: Sequence[str]) -> str:
-    more = f" (and {len(faults) - MAX_TOLD:,} more)" if len(faults) > MAX_TOLD else ""
+def _joined(faults: Sequence[str], number: int) -> str:
+    more = f" (and {number - MAX_TOLD:,} more)" if number > MAX_TOLD else ""
     return "; ".join(faults[:MAX_TOLD]) + more
 
 
@@ -143,53 +166,59 @@ def _table(told: Sequence[Label], label: LabelProfile) -> pa.Table:
     Raises:
         RequestFault: 400 naming those that no row of this model can have.
     """
-    read = _class if label.classes else _number
-    found = [read(one.label, label) for one in told]
-    faults = [
-        f"request '{one.request_id}' row {one.row}: {fault}"
-        for one, (_, fault) in zip(told, found, strict=True)
-        if fault
-    ]
-    if faults:
-        raise bad_request(f"label '{label.name}': {_joined(faults)}; nothing was stored")
+    read = partial(_class, frozenset(label.classes)) if label.classes else _number
+    found = [read(one.label) for one in told]
+    wrong = [one for one, value in zip(told, found, strict=True) if value is None]
+    if wrong:  # the words for each take milliseconds
+        faults = [f"request '{one.request_id}' row {one.row}: {_why(one.label, label)}" for one in wrong[:MAX_TOLD]]
+        raise bad_request(f"label '{label.name}': {_joined(faults, len(wrong))}; nothing was stored")
     return pa.table(
         {
-            "request_id": pa.array([one.request_id for one in told], pa.string()),
-            "row": pa.array([one.row for one in told], pa.int64()),
-            "label": pa.array([value for value, _ in found], pa.string() if label.classes else pa.float64()),
+            prediction_log.REQUEST_ID: pa.array([one.request_id for one in told], pa.string()),
+            prediction_log.ROW: pa.array([one.row for one in told], pa.int64()),
+            prediction_log.TIME: pa.array([time.time_ns() // 1_000] * len(told), prediction_log.TIME_TYPE),
+            "label": pa.array(found, pa.string() if label.classes else pa.float64()),
         }
     )
 
 
-def _class(value: Any, label: LabelProfile) -> tuple[str | None, str]:
+def _class(classes: Collection[str], value: Any) -> str | None:
     """Return the class that a label names, as training rows are read: `true`, `1` and `1.0` name "true" and "1"."""
+    text = _text(value)
+    return text if text in classes else None
+
+
+def _text(value: Any) -> str | None:
     match value:
         case bool():
-            text = str(value).lower()
+            return str(value).lower()
         case float() if value.is_integer():
-            text = str(int(value))
+            return str(int(value))
         case str() | int() | float():
-            text = str(value).strip()
+            return str(value).strip()
         case _:
-            return None, f"found {rows.described(value)}, expected one of its classes"
-    if text in label.classes:
-        return text, ""
-    fix = did_you_mean(text, label.classes)
-    return None, f"found {rows.described(value)}, which is none of its classes; {fix[:MAX_FIX]}"
+            return None
 
 
-def _number(value: Any, _: LabelProfile) -> tuple[float | None, str]:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
-        return float(value), ""
-    fix = "; send numbers without quotes" if isinstance(value, str) and rows.LOOKS_NUMERIC.match(value) else ""
-    return None, f"found {rows.described(value)}, expected a number{fix}"
+def _number(value: Any) -> float | None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return float(value) if fits else None
+
+
+def _why(value: Any, label: LabelProfile) -> str:
+    """Return what is wrong with a label that no row of this model can have."""
+    found, text = f"found {rows.described(value)}", _text(value)
+    if not label.classes:
+        fix = "; send numbers without quotes" if isinstance(value, str) and rows.LOOKS_NUMERIC.match(value) else ""
+        return f"{found}, expected a number{fix}"
+    if text is None:
+        return f"{found}, expected one of its classes"
+    return f"{found}, which is none of its classes; {did_you_mean(text[:MAX_FIX], label.classes)[:MAX_FIX]}"
 
 
 async def _store(logbook: Logbook, name: str, labels: pa.Table) -> None:
     try:
         await logbook.store_labels(name, labels)
-    except Overloaded:
-        raise overloaded() from None
     except ClusterFault as fault:
         text = f"{labels.num_rows:,} labels of '{name}' were not stored"
         logbook.warn(f"{text}: {fault}")

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from assay_serving import degraded, request_ids, settings
 from assay_serving.desk import Desk
+from assay_serving.exchange import loaded
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.openapi.route import ALWAYS, JSON, TEXT, WHOLE, Content, Json, Says, Schema, phrase, record, said_of
 from assay_serving.routing import Routes
@@ -23,23 +24,27 @@ UNDER_LOAD = (429, 503)
 
 
 async def document(app: FastAPI, desk: Desk) -> Json:
-    """Return the document; it changes with the plan, and is made once for each."""
+    """Return the document; it changes with the plan, and is made once for each.
+
+    Raises:
+        RequestFault: 503, since the files of a version are not what they were.
+    """
     kept: tuple[Routes, bool, Json] | None = getattr(app.state, "openapi", None)
     guarded = bool(app.state.access.asks)
     if kept is None or kept[0] is not desk.routes or kept[1] != guarded:
         routes = desk.routes
-        loaded = [await desk.served(ref) for plan in routes for ref in plan.answering]
-        kept = app.state.openapi = (routes, guarded, _document(app, routes, loaded, guarded))
+        there = [await loaded(desk, ref) for plan in routes for ref in plan.answering]
+        kept = app.state.openapi = (routes, guarded, _document(app, routes, there, guarded))
     return kept[2]
 
 
-def _document(app: FastAPI, routes: Routes, loaded: list[Served], guarded: bool) -> Json:
+def _document(app: FastAPI, routes: Routes, there: list[Served], guarded: bool) -> Json:
     paths: dict[str, Json] = {}
     for route in app.routes:
         said = said_of(route)
         if said is None or not isinstance(route, APIRoute):
             continue
-        for path, served in _paths(route.path, said, routes, loaded):
+        for path, served in _paths(route.path, said, routes, there):
             for method in sorted(set(route.methods or ()) - {"HEAD"}):
                 paths.setdefault(path, {})[method.lower()] = _operation(path, method, said, routes, served, guarded)
     security = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if guarded else {}
@@ -60,7 +65,7 @@ def _error() -> Json:
     return record(error={**TEXT, "description": "what was found, where, what was expected, and what helps"})
 
 
-def _paths(path: str, said: Says, routes: Routes, loaded: list[Served]) -> Iterator[tuple[str, Served | None]]:
+def _paths(path: str, said: Says, routes: Routes, there: list[Served]) -> Iterator[tuple[str, Served | None]]:
     """Yield the paths under which a route stands in the document, with the version that each is of.
 
     What differs from model to model is spelled out for each, since one path has one body.
@@ -70,9 +75,9 @@ def _paths(path: str, said: Says, routes: Routes, loaded: list[Served]) -> Itera
         yield path, None
     elif "{name}" not in path:
         first = routes.plan(routes.first).champion.version
-        yield path, next(one for one in loaded if (one.ref.name, one.ref.version) == (routes.first, first))
+        yield path, next(one for one in there if (one.ref.name, one.ref.version) == (routes.first, first))
     else:
-        for served in loaded:
+        for served in there:
             champion = routes.plan(served.ref.name).champion.version
             if "{version}" in path or served.ref.version == champion:
                 yield path.replace("{name}", served.ref.name).replace("{version}", served.ref.version), served

@@ -5,9 +5,10 @@ from __future__ import annotations
 from assay_serving import settings
 from assay_serving.openapi.route import TEXT, WHOLE, Json, listing, maybe, one_of, record
 from assay_serving.openapi.rows import FINITE
+from assay_serving.request_ids import FORM
 from assay_serving.served import Served
 
-REQUEST_ID: Json = {**TEXT, "pattern": "^[A-Za-z0-9._-]{1,64}$", "description": "`x-request-id` of the answer"}
+REQUEST_ID: Json = {**TEXT, "pattern": f"^{FORM.pattern}$", "description": "`x-request-id` of the answer"}
 ROW: Json = {**WHOLE, "minimum": 0, "maximum": settings.MAX_ROWS - 1}
 ANSWER = record(model=TEXT, stored=WHOLE, in_log=WHOLE)
 

@@ -44,17 +44,22 @@ def _occurrence(hash_N: np.ndarray) -> np.ndarray:
 
 
 def _hashes(table: pa.Table) -> np.ndarray:
-    """Return a hash of each row over its columns of plain values."""
+    """Return a hash of each row over its columns of plain values and of bytes, such as files of images."""
     from pandas.util import hash_array
 
     total_N = np.zeros(table.num_rows, np.uint64)
     for name in table.column_names:
         column = table.column(name).combine_chunks()
-        if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        if pa.types.is_nested(column.type):
             continue
-        text = pc.fill_null(_as_text(column), "").to_numpy(zero_copy_only=False).astype(object)
-        total_N = total_N * np.uint64(0x9E3779B97F4A7C15) + hash_array(text, categorize=False)
+        plain = column if _is_bytes(column) else pc.fill_null(_as_text(column), "")
+        value_N = plain.to_numpy(zero_copy_only=False).astype(object)
+        total_N = total_N * np.uint64(0x9E3779B97F4A7C15) + hash_array(value_N, categorize=False)
     return total_N
+
+
+def _is_bytes(column: pa.Array) -> bool:
+    return bool(pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type))
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -32,7 +32,7 @@ from assay.workflows.retraining.division import Gathered, classes_of
 from assay.workflows.retraining.given import given_rows, look_for_rows
 from assay.workflows.retraining.judging import verdict
 from assay.workflows.retraining.recipe import recipe_again, refuse_other_rows
-from assay.workflows.retraining.rows import divided, earlier_of, old_rows
+from assay.workflows.retraining.rows import divided, judged_before, old_rows
 from assay.workflows.windows import Window
 
 
@@ -184,7 +184,7 @@ def _gathered(shop: Shop, experiment: Experiment, model: Model, num_slots: int) 
     shop.session.tell("reading", {"data": "new rows"})
     given = given_rows(asked.data, shop.champion, experiment.data.label, storage, asked.declared, asked.address)
     others = [one for one in Retrainings(storage).of(asked.model) if one.id != record.id]
-    found = divided(old, given, experiment, model, asked.window, earlier_of(others, given.source))
+    found = divided(old, given, experiment, model, asked.window, judged_before(others, given.source))
     counts = {"rows": found.num_new, "train": found.train.num_rows, "held": found.held.num_rows}
     record.write(GATHERED, {**given.to_json(), **counts, "notes": list(found.notes)})
     return found

@@ -12,7 +12,7 @@ from assay.errors import DataFault
 from assay.model import Model
 from assay.parts import Json
 from assay.spec import Experiment
-from assay.store.retrainings import GATHERED, Retraining
+from assay.store.retrainings import GATHERED, RUN, Retraining
 from assay.store.runs import Run
 from assay.workflows.kept_rows import digest_of
 from assay.workflows.prepare import read_rows
@@ -46,7 +46,7 @@ def divided(
 ) -> Gathered:
     """Divide old rows and those given; rows that judge have classes that the champion and those who teach know.
 
-    Rows of a log that the retraining before, `earlier`, was given may teach, and do not judge a second time.
+    Rows of a log that the challenger before, `earlier`, was given may teach, and do not judge a second time.
 
     Raises:
         SpecFault: the window is none.
@@ -74,7 +74,16 @@ def divided(
     return replace(found, held=held, notes=(*found.notes, note))
 
 
-def earlier_of(retrainings: Sequence[Retraining], source: str) -> Json | None:
-    """Return what the last retraining on rows of this source was given; None without one."""
-    found = [gathered for one in retrainings if (gathered := one.read(GATHERED)) and gathered["source"] == source]
+def earlier_of(retrainings: Sequence[Retraining], source: str, came_to: str = GATHERED) -> Json | None:
+    """Return what the last retraining on rows of this source was given, of those that came so far; None without one."""
+    come = [one for one in retrainings if one.read(came_to) is not None]
+    found = [gathered for one in come if (gathered := one.read(GATHERED)) and gathered["source"] == source]
     return found[-1] if found else None
+
+
+def judged_before(retrainings: Sequence[Retraining], source: str) -> Json | None:
+    """Return what the last retraining that fits, or fitted, a challenger was given: its newest rows judge that.
+
+    Of one that had too few rows nothing was judged, so those may judge together with the next ones.
+    """
+    return earlier_of(retrainings, source, RUN)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from assay.errors import AssayError, SpecFault
 from assay.parts import Json
@@ -87,8 +88,14 @@ def look(asked: Asked, session: run.Session) -> Look:
     num_new, least = given.num_after(earlier_of(earlier, given.source)), 2 * rule_of(experiment, asked).min_rows
     if num_new < least:
         return Look(alarms, f"{num_new:,} labelled rows that no retraining had yet; {least:,} are waited for")
-    id = f"{PREFIX}{asked.model[:80]}-{len(earlier) + 1:04d}"
-    return Look(alarms, "retrained", retrain(replace(asked, submission=id), session))
+    return Look(alarms, "retrained", retrain(replace(asked, submission=_next_id(asked.model, earlier)), session))
+
+
+def _next_id(model: str, earlier: Sequence[Retraining]) -> str:
+    """Return an id that no retraining has, also where somebody removed the folders of some."""
+    taken = {one.id for one in earlier}
+    ids = (f"{PREFIX}{model[:80]}-{number:04d}" for number in count(len(earlier) + 1))
+    return next(id for id in ids if id not in taken)
 
 
 def _was_left(one: Retraining) -> bool:
