@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import signal
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,7 @@ def main() -> int:
     asking.add_argument("--only", choices=list(OURS), help="one way of ours to serve; both when left out")
     asked = asking.parse_args()
     sys.path.insert(0, str(HERE))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped however it ends
     modes = (asked.only,) if asked.only else tuple(OURS)
     found = measure(asked.rounds, asked.seconds, modes)
     table(found)

@@ -321,7 +321,7 @@ def section(name: str, verb: Any) -> str:
         kind, info = get_args(hints[word])[:2]
         required = parameter.default is Parameter.empty
         if isinstance(info, ArgumentInfo):
-            shown = word.upper() + ("…" if get_origin(kind) is list else "")
+            shown = (info.metavar or word.upper()) + ("…" if get_origin(kind) is list else "")
             usage.append(shown if required else f"[{shown}]")
         else:
             shown = spelled(word, kind, info)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 HEAD_END = b"\r\n\r\n"
 WARM_S = 0.3  # not counted
 GRACE_S = 30.0
+MIN_ANSWERS = 5  # a slow server is waited for
 
 
 @dataclass
@@ -95,8 +96,8 @@ def measured(url: str, bodies: list[str], num_clients: int, seconds: float) -> d
             client.ask(next(requests))
         counts_from_s = time.perf_counter() + WARM_S
         until_s = counts_from_s + seconds
-        while (now_s := time.perf_counter()) < until_s:
-            for key, _ in ready.select(until_s - now_s):
+        while (now_s := time.perf_counter()) < until_s or len(walls_s) < MIN_ANSWERS:
+            for key, _ in ready.select(max(until_s - now_s, 0.1)):
                 client = key.data
                 status = client.read()
                 if status is None:
@@ -113,8 +114,7 @@ def measured(url: str, bodies: list[str], num_clients: int, seconds: float) -> d
                 client.ask(next(requests))
         for client in clients:
             client.wire.close()
-    if len(walls_s) < 2:
-        raise SystemExit(f"{url}: {len(walls_s)} answers in {seconds} s")
+        seconds = time.perf_counter() - counts_from_s
     cuts_s = statistics.quantiles(walls_s, n=100)
     return {
         "p50_ms": 1e3 * statistics.median(walls_s),

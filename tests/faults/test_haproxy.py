@@ -48,8 +48,11 @@ class Server:
 
     def listening(self, name: str) -> set[int]:
         """Return the ports that the processes of this name listen on."""
-        opened = [found for one in self.processes(name) for found in one.net_connections("tcp")]
-        return {found.laddr.port for found in opened if found.status == "LISTEN"}
+        ports: set[int] = set()
+        for one in self.processes(name):
+            with contextlib.suppress(psutil.NoSuchProcess):  # an HAProxy that another has replaced
+                ports |= {found.laddr.port for found in one.net_connections("tcp") if found.status == "LISTEN"}
+        return ports
 
     def get(self, path: str, headers: dict[str, str], port: int | None = None) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{port or self.port}{path}", headers=headers, trust_env=False)

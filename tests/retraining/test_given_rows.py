@@ -12,7 +12,7 @@ import pytest
 from assay.errors import DataFault
 from assay.store.registry import Version
 from assay.store.runs import Storage
-from assay.workflows.retraining.given import LOG, Given, given_rows
+from assay.workflows.retraining.given import LOG, Given, given_rows, look_for_rows
 
 CLICKS = Version("clicks", 1, "run", "digest", 0.0, "source")
 
@@ -66,3 +66,11 @@ def test_a_log_without_labels_says_how_they_come(tmp_path: Path, storage: Storag
     (tmp_path / "serving/feedback/clicks/a.parquet").unlink()
     with pytest.raises(DataFault, match="Labels of served rows come by feedback"):
         given(storage)
+
+
+@pytest.mark.parametrize(("data", "found"), [(None, "holds no rows"), (["nowhere.parquet"], "no such file")])
+def test_rows_that_are_not_there_are_told_before_anything_starts(
+    data: list[str] | None, found: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataFault, match=found):
+        look_for_rows(data, CLICKS, Storage(tmp_path))

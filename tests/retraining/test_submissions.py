@@ -10,6 +10,7 @@ import assay
 from assay.errors import ArtifactFault, ClusterFault, SpecFault
 from assay.store.retrainings import ASKED, OUTCOME, Retrainings
 from assay.store.runs import Storage
+from assay.workflows.retraining import watch
 
 
 @pytest.fixture
@@ -57,3 +58,8 @@ def test_a_torn_outcome_is_told_by_its_file(retrainings: Retrainings) -> None:
         (record.folder / OUTCOME).write_text("{")
     with pytest.raises(ArtifactFault, match=r"outcome\.json: is broken"):
         record.read(OUTCOME)
+
+
+def test_a_time_between_looks_that_is_none_is_told_by_its_own_option() -> None:
+    with pytest.raises(SpecFault, match="--every: 'soon' is no time"):
+        watch.parse_every("soon")

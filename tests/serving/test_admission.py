@@ -45,6 +45,16 @@ def test_a_lifetime_that_is_none_is_refused(tmp_path: Path, lifetime: str) -> No
     assert isinstance(CliRunner().invoke(app, words).exception, SpecFault)
 
 
+def test_help_writes_what_is_to_be_given_as_the_pages_do() -> None:
+    assert "{NAME}" in CliRunner().invoke(app, ["token", "add", "--help"]).output
+
+
+@pytest.mark.parametrize("share", ["120%", "-1%", "1.5", "nan", "lots"])
+def test_a_share_to_log_that_is_none_is_refused_by_its_option(tmp_path: Path, share: str) -> None:
+    ended = CliRunner().invoke(app, ["serve", "m", f"--log={share}", "--storage", str(tmp_path)])
+    assert str(ended.exception).startswith(f"--log: '{share}' is no share")
+
+
 def test_an_unknown_scope_is_refused_by_name(tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["token", "add", "ci", "--scope", "write", "--storage", str(tmp_path)])
     assert (ended.exit_code, "predict" in ended.output) == (2, True)

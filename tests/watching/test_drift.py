@@ -126,6 +126,11 @@ def test_few_rows_are_told_as_too_few(storage: Storage, calm: pa.Table) -> None:
     assert (found["verdict"], found["alarms"], found["score"]) == ("too few rows to tell", [], None)
 
 
+def test_a_window_that_is_none_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(SpecFault, match="'3q' is no window"):
+        assay.drift("nobody", window="3q", storage=tmp_path)
+
+
 def test_no_rows_at_all_are_a_fault(storage: Storage, calm: pa.Table) -> None:
     with pytest.raises(DataFault, match="no rows"):
         assay.drift("clicks", calm.slice(0, 0), storage.root)

@@ -14,8 +14,8 @@ WIDTH = 40  # characters of a value
 
 
 def explain(
-    model: Annotated[str, typer.Argument(help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")],
-    data: Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA", help="CSV or Parquet: files, folders, globs or URIs.")],
     rows: Annotated[int, typer.Option(min=1, help="Explain this many rows, the first.")] = 3,
     out: Annotated[Path | None, typer.Option(help="File to write all contributions to, .csv or .parquet.")] = None,
     of: Annotated[str | None, typer.Option("--class", help="Class to explain instead of the predicted one.")] = None,

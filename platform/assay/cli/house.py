@@ -11,7 +11,9 @@ from assay.cli import options
 
 
 def parts(
-    shelf: Annotated[str | None, typer.Argument(help="Shelf to list; all of them when left out.")] = None,
+    shelf: Annotated[
+        str | None, typer.Argument(metavar="SHELF", help="Shelf to list; all of them when left out.")
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """List the parts that an experiment file may name; with SHELF, their settings too."""
@@ -48,7 +50,7 @@ def _settings(part: Any) -> list[dict[str, str]]:
 
 
 def render(
-    file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Experiment file.")],
     preset: options.Preset = None,
     as_json: options.AsJson = False,
 ) -> None:

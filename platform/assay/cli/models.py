@@ -11,12 +11,12 @@ import typer
 
 from assay.cli import options
 
-Model = Annotated[str, typer.Argument(help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
 References = Annotated[
     list[str],
-    typer.Argument(metavar="MODEL...", help="NAME follows its aliases; NAME@ALIAS, NAME/VERSION or a folder stay."),
+    typer.Argument(metavar="MODEL", help="NAME follows its aliases; NAME@ALIAS, NAME/VERSION or a folder stay."),
 ]
-Data = Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")]
+Data = Annotated[list[str], typer.Argument(metavar="DATA", help="CSV or Parquet: files, folders, globs or URIs.")]
 
 
 class LogLevel(StrEnum):
@@ -103,8 +103,10 @@ def list_models(
 
 
 def promote(
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
-    version: Annotated[int | None, typer.Argument(min=1, help="Version to make champion, or canary.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
+    version: Annotated[
+        int | None, typer.Argument(metavar="VERSION", min=1, help="Version to make champion, or canary.")
+    ] = None,
     canary: Annotated[str | None, typer.Option(help="Give VERSION a share of the keys: 10%; 0% ends.")] = None,
     shadow: Annotated[int | None, typer.Option(min=0, help="Let this version watch, answering nobody; 0 ends.")] = None,
     tracking_uri: options.TrackingUri = None,
@@ -120,7 +122,7 @@ def promote(
 
 
 def rollback(
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
     tracking_uri: options.TrackingUri = None,
     storage: options.Storage = None,
     as_json: options.AsJson = False,
@@ -170,12 +172,12 @@ def serve(
     from assay.store.runs import Storage
     from assay.workflows import models, production
 
+    keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
     found = production.Production(Storage(storage), references, tracking_uri)
     typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads, fan_out, member_deadline)
     guarded = tokens or is_guarded(host)
     admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)
-    keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
     if keeping.share:
         typer.echo(str(keeping), err=True)
     server = serving.start(

@@ -10,7 +10,7 @@ import typer
 from assay.cli import options
 from assay.cli.runs import INTERRUPTED
 
-Name = Annotated[str, typer.Argument(help="Name of the model, whose champion is to be beaten.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model, whose champion is to be beaten.")]
 
 
 def retrain(

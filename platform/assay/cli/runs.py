@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 
 def init(
-    data: Annotated[list[str], typer.Argument(help="CSV or Parquet: files, folders, globs or URIs.")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA", help="CSV or Parquet: files, folders, globs or URIs.")],
     label: Annotated[str, typer.Option(help="Column to predict.")],
     out: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml after the data when left out.")] = None,
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
@@ -42,7 +42,7 @@ def init(
 
 
 def plan(
-    file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Experiment file.")],
     preset: options.Preset = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -60,7 +60,7 @@ def plan(
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="Experiment file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Experiment file.")],
     trials: Annotated[int | None, typer.Option(min=1, help="Instead of search.trials.")] = None,
     time_budget_s: Annotated[float | None, typer.Option(min=0.1, help="Instead of search.time_budget_s.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of seed.")] = None,
@@ -85,7 +85,9 @@ def run(
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run, or the beginning of one; the latest when left out.")
+    ] = "latest",
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -133,7 +135,9 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def leaderboard(
-    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run, or the beginning of one; the latest when left out.")
+    ] = "latest",
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -156,7 +160,9 @@ def ensemble(
     try_: Annotated[
         Path, typer.Option("--try", help="YAML list of ensembles, as under `ensembles` in an experiment file.")
     ],
-    run: Annotated[str, typer.Argument(help="Run, or the beginning of one; the latest when left out.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run, or the beginning of one; the latest when left out.")
+    ] = "latest",
     storage: options.Storage = None,
     as_json: options.AsJson = False,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 from assay.cli import options
 from assay.vocabulary import Scope
 
-Name = Annotated[str, typer.Argument(help="Whose token it is, as it stands in the server's log.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, as it stands in the server's log.")]
 
 app = typer.Typer(help="Make, list and revoke the tokens of a server.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -10,7 +10,7 @@ import typer
 from assay.cli import options
 
 ALARM = 6  # exit code of `assay drift` when something drifted; 1 to 5 are errors
-Name = Annotated[str, typer.Argument(help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
 NAMES = {
     "wasserstein": "Wasserstein / sd",
     "jensen_shannon": "Jensen-Shannon",

@@ -56,7 +56,7 @@ def read(storage: Storage, name: str, version: int) -> pa.Table:
         raise DataFault.at(
             f"prediction log {home}",
             "holds no rows",
-            f"keep them with `assay serve {name} --log 100%`, or give rows: `assay drift {name} --data FILE`",
+            f"keep them with `assay serve {name} --log 100%`, or give rows with --data FILE",
         )
     whole = pa.concat_tables(tables, promote_options="permissive")
     return whole.slice(max(0, whole.num_rows - MAX_ROWS))

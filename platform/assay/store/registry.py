@@ -156,7 +156,11 @@ class Registry:
         known = self.versions(name)
         if not known:
             names = list(self.models())
-            fix = f"{did_you_mean(name, names)} See `assay models`" if names else "train one with `assay run FILE`"
+            fix = (
+                f"{did_you_mean(name, names)} (`assay models` lists them)"
+                if names
+                else "train one with `assay run FILE`"
+            )
             raise SpecFault.at(f"model '{name}'", "is not registered", fix)
         for version in known:
             if which in (str(version.number), *version.aliases):
@@ -165,7 +169,9 @@ class Registry:
             return next((version for version in known if CHAMPION in version.aliases), known[-1])
         words = [str(version.number) for version in known] + [alias for one in known for alias in one.aliases]
         raise SpecFault.at(
-            f"model '{name}'", f"has no version or alias '{which}'", f"{did_you_mean(which, words)} See `assay models`"
+            f"model '{name}'",
+            f"has no version or alias '{which}'",
+            f"{did_you_mean(which, words)} (`assay models` lists them)",
         )
 
     def artifact_path(self, name: str, which: str | None = None) -> Path:

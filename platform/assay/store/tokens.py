@@ -24,6 +24,7 @@ PREFIX = "assay_"  # so that programs which look for lost secrets know one when 
 TOKEN_BYTES = 32  # random ones: nobody finds the token from its hash, so the hash needs no salt and no slowness
 FORM = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MAX_FILE_BYTES = 2**20
+UNFIT = {"name": ("is no name", "up to 64 letters, digits, . _ -, the first one a letter or digit")}
 
 
 class Token(Strict):
@@ -89,10 +90,9 @@ class Tokens:
                 expires=None if lifetime is None else now + lifetime,
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            raise SpecFault.at(
-                f"token '{name}'", f"{first['loc'][0]}: {first['msg']}", "letters, digits, . _ -"
-            ) from None
+            first = str(error.errors()[0]["loc"][0])
+            found, fix = UNFIT.get(first, (f"its {first} is none", "name a scope: predict, read or admin"))
+            raise SpecFault.at(f"token '{name}'", found, fix) from None
 
         def added(kept: tuple[Token, ...]) -> Sequence[Token]:
             if any(other.name == name for other in kept):
@@ -118,7 +118,9 @@ class Tokens:
             if not found:
                 names = [token.name for token in kept]
                 raise SpecFault.at(
-                    f"token '{name}'", "is not there", did_you_mean(name, names) if names else "there is none"
+                    f"token '{name}'",
+                    "is not there",
+                    did_you_mean(name, names) if names else "no token is left to revoke",
                 )
             return [token for token in kept if token.name != name]
 

@@ -87,6 +87,7 @@ def watched(
     tracking_uri: str | None,
 ) -> Watched:
     """Return the model and its rows."""
+    newest = None if window is None else Window.parse(window)  # before anything is read
     found = models.resolve(name, storage, tracking_uri)
     model = artifact.load(found.folder)
     if framing_of(model.card) is not None:
@@ -101,10 +102,11 @@ def watched(
     elif isinstance(data, pa.Table):
         table, source = data, "memory"
     else:
+        loading.peek(data, declared, "error", 1)  # paths that lead nowhere start no Ray
         cluster.connect(address)
         table, source = loading.load(list(data), declared), ", ".join(data)
-    if window is not None:
-        table = Window.parse(window).of(table, prediction_log.TIME)
+    if newest is not None:
+        table = newest.of(table, prediction_log.TIME)
     if not table.num_rows:
         raise DataFault.at(source, "holds no rows", "give the rows that the model met lately")
     said_NK = prediction_log.said(table, model.classes) if source == LOG else None

@@ -104,12 +104,16 @@ def share_of(text: str, option: str) -> float:
     """Return a share that was written as `10%` or `0.1`.
 
     Raises:
-        SpecFault: it is no number; bounds are for the caller.
+        SpecFault: it is no number, or none from 0 to 1.
     """
+    written = text.strip()
     try:
-        return float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else float(text)
+        share = float(written.removesuffix("%")) / 100 if written.endswith("%") else float(written)
     except ValueError:
-        raise SpecFault.at(option, f"'{text}' is no share", f"write 0% to 100%, such as {option} 10%") from None
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise SpecFault.at(option, f"'{text}' is no share", f"write 0% to 100%, such as {option} 10%")
+    return share
 
 
 def predict(

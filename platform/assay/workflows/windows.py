@@ -18,8 +18,8 @@ MAX_LIFETIME_S = 36_525 * UNIT_S["d"]
 FORM = re.compile(r"^(?P<count>[1-9]\d{0,11})(?P<unit>[mhdw]?)$")
 
 
-def lifetime(text: str) -> timedelta:
-    """Read `90m`, `12h`, `30d` or `4w`.
+def lifetime(text: str, option: str = "--expires") -> timedelta:
+    """Read `90m`, `12h`, `30d` or `4w`; `option` is where it was written.
 
     Raises:
         SpecFault: it is none of these.
@@ -31,7 +31,7 @@ def lifetime(text: str) -> timedelta:
     match = FORM.match(text.strip())
     span_s = int(match["count"]) * UNIT_S.get(match["unit"], 0) if match else 0
     if not 0 < span_s <= MAX_LIFETIME_S:
-        raise SpecFault.at("--expires", f"'{text}' is no time", "write 90m, 12h, 30d or 4w, a hundred years at most")
+        raise SpecFault.at(option, f"'{text}' is no time", "write 90m, 12h, 30d or 4w, a hundred years at most")
     return timedelta(seconds=span_s)
 
 

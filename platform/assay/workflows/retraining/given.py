@@ -52,6 +52,20 @@ class Given:
         return [text for text in self.table.column(self.time).cast(pa.string()).to_pylist() if text is not None]
 
 
+def look_for_rows(
+    data: Sequence[str] | pa.Table | None, champion: Version, storage: Storage, declared: str | None = None
+) -> None:
+    """See that there are rows at all, before Ray is started for them.
+
+    Raises:
+        DataFault: a path leads nowhere or cannot be read, or the log is empty.
+    """
+    if data is None:
+        prediction_log.read(storage, champion.name, champion.number)
+    elif not isinstance(data, pa.Table):
+        loading.peek(data, declared, "error", 1)
+
+
 def given_rows(
     data: Sequence[str] | pa.Table | None,
     champion: Version,

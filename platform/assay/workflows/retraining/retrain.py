@@ -14,12 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
-from assay.errors import ClusterFault, Fault, SpecFault
+from assay.errors import ClusterFault, SpecFault
 from assay.evaluation.promotion import Verdict, enough
 from assay.model import Model
 from assay.parts import Json
 from assay.spec import Experiment
 from assay.spec.retraining import RetrainSpec
+from assay.spec.wording import setting_fault
 from assay.store import artifact
 from assay.store.registry import CHAMPION, Registry, Version
 from assay.store.releases import Releases
@@ -28,7 +29,7 @@ from assay.store.runs import Run
 from assay.workflows import models, run
 from assay.workflows.register import CHALLENGER
 from assay.workflows.retraining.division import Gathered, classes_of
-from assay.workflows.retraining.given import given_rows
+from assay.workflows.retraining.given import given_rows, look_for_rows
 from assay.workflows.retraining.judging import verdict
 from assay.workflows.retraining.recipe import recipe_again, refuse_other_rows
 from assay.workflows.retraining.rows import divided, earlier_of, old_rows
@@ -118,8 +119,9 @@ def rule_of(experiment: Experiment, asked: Asked) -> RetrainSpec:
     try:
         return RetrainSpec.model_validate({**experiment.retrain.model_dump(), **asked.rule})
     except ValidationError as error:
-        faults = [Fault(f"retrain.{'.'.join(map(str, item['loc']))}", item["msg"]) for item in error.errors()]
-        raise SpecFault(*faults) from None
+        places = [(str(item["loc"][0]), item) for item in error.errors()]
+        told = [setting_fault(f"retrain.{name}", [item], RetrainSpec, name) for name, item in places]
+        raise SpecFault(*(replace(fault, fix="") for fault in told)) from None
 
 
 def _shop(asked: Asked, session: run.Session, record: Retraining, known: Json | None) -> Shop:
@@ -154,6 +156,7 @@ def _fitted(shop: Shop) -> Json:
     experiment = shop.experiment  # first: reading it imports modules of the owner's that the model needs
     model = artifact.load(shop.registry.artifact_path(*_reference(shop.champion)))
     refuse_other_rows(shop.asked.model, experiment)
+    look_for_rows(shop.asked.data, shop.champion, shop.session.storage, shop.asked.declared)
     num_cpus = run.connect(experiment, shop.session.tell)
     gathered = _gathered(shop, experiment, model, run.slots(experiment, num_cpus))
     few = enough(gathered.held.num_rows, experiment.retrain)

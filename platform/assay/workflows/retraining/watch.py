@@ -13,7 +13,7 @@ from assay.workflows import drift, models, run
 from assay.workflows.retraining.given import given_rows
 from assay.workflows.retraining.retrain import Asked, retrain, rule_of
 from assay.workflows.retraining.rows import earlier_of
-from assay.workflows.windows import Window
+from assay.workflows.windows import lifetime
 
 PREFIX = "watch-"  # of the ids of retrainings that a watch began
 
@@ -41,10 +41,7 @@ def parse_every(text: str) -> float:
         >>> parse_every("90m")
         5400.0
     """
-    span_s = Window.parse(text).span_s
-    if span_s is None:
-        raise SpecFault.at("--every", f"'{text}' is no time", "write 90m, 12h, 30d or 4w")
-    return float(span_s)
+    return lifetime(text, "--every").total_seconds()
 
 
 def watch(asked: Asked, session: run.Session, every_s: float) -> Iterator[Look]:
