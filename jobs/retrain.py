@@ -1,10 +1,11 @@
 """Retrain a model as a Ray job: `python jobs/retrain.py NAME --data NEW [options of assay retrain]`.
 
-The submission id of the job is that of the retraining: submitted again under the same id, as a scheduler does after a
-failure, it goes on where it was, and a finished one gives its recorded outcome.
+Submitted again under the same id, as a scheduler does after a failure, it goes on where it was, and a finished one
+gives its recorded outcome. Ray takes no two jobs of one `ray job submit --submission-id`, so the id is given here; left
+out, it is that of the job.
 
-ray job submit --submission-id churn-2026-11-28 --working-dir . --runtime-env jobs/runtime_env.yaml \
-  -- python jobs/retrain.py churn --data /mnt/rows/2026-11-28.parquet
+ray job submit --working-dir . --runtime-env jobs/runtime_env.yaml \
+  -- python jobs/retrain.py churn --data /mnt/rows/2026-11-28.parquet --submission-id churn-2026-11-28
 """
 
 import sys

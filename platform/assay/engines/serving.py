@@ -116,7 +116,7 @@ class Server:
                 found = tuple(find())
                 if found != self.releases:
                     self.switch(*found)
-                    told(", ".join(map(described, found)))
+                    told(f"now serving {'; '.join(map(described, found))}")
             except AssayError as error:
                 told(f"stays as it is: {error}")
 
@@ -290,15 +290,23 @@ def _deploy(releases: Sequence[Release], scale: Scale, admission: Admission, kee
     serve = _quiet_serve()
     application: Any = importlib.import_module(APPLICATION)
     arguments = _arguments(releases, scale, admission, keeping)
-    if any(release.shadow for release in releases):  # not waited for: whether it comes up must matter to nobody
+    watched = any(release.shadow for release in releases)
+    running = APP_NAME in serve.status().applications
+
+    def watch() -> None:
         beside = serve.RunTarget(application.build_shadow(arguments), name=SHADOW_APP_NAME, route_prefix=None)
         serve.run_many([beside], wait_for_applications_running=False)
+
+    if watched and running:  # not waited for: whether it comes up must matter to nobody
+        watch()
     try:
         serve.run(application.build(arguments), name=APP_NAME, route_prefix="/")
     except (RuntimeError, TimeoutError) as error:
         named = ", ".join(map(described, releases))
         raise ClusterFault.at(named, f"was not deployed ({_last_line(error)})", "look at `serve status`") from None
-    if not any(release.shadow for release in releases):
+    if watched and not running:  # after the server: on few CPUs the shadow must not take those that it waits for
+        watch()
+    if not watched:
         _delete(SHADOW_APP_NAME)
 
 

@@ -290,8 +290,8 @@ def _told(path: Path) -> Iterator[None]:
 
 def _fix(error: OSError, path: Path) -> str:
     parts = path.parts
-    run = parts[parts.index("runs") + 1] if "runs" in parts[:-1] else "RUN"
-    again = f"then `assay resume {run}`"
+    in_run = "runs" in parts[:-1]
+    again = f"then `assay resume {parts[parts.index('runs') + 1]}`" if in_run else "then try again"
     if error.errno in FULL:
         return f"free space on that disk{_space(path)}, {again}"
     if error.errno in CLOSED:

@@ -161,7 +161,7 @@ class Registry:
                 if names
                 else "train one with `assay run FILE`"
             )
-            raise SpecFault.at(f"model '{name}'", "is not registered", fix)
+            raise SpecFault.at(f"model '{name}'", f"is not registered in {self.tracking.shown}", fix)
         for version in known:
             if which in (str(version.number), *version.aliases):
                 return version

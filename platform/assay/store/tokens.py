@@ -73,9 +73,9 @@ class Tokens:
             return ()
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
+            told = ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
             raise ClusterFault.at(
-                str(self.path), f"is broken ({where}: {first['msg']})", "remove it, and make its tokens anew"
+                str(self.path), f"is broken ({told})", "remove it, and make its tokens anew"
             ) from None
 
     def add(self, name: str, scopes: Sequence[Scope], lifetime: timedelta | None = None) -> tuple[str, Token]:

@@ -98,7 +98,7 @@ def _promote(registry: Registry, experiment: Experiment, version: int, result: J
     """Make the version champion as the file asks; returns what it is now, in words."""
     name, asked = experiment.model_name, experiment.register_.promote
     if asked == "never":
-        return "not promoted, as the experiment file asks"
+        return "not promoted yet"  # as the file asks, or since a retraining judges first
     champion = registry.champion(name)
     if champion is not None and champion.number == version:
         return CHAMPION

@@ -19,19 +19,20 @@ def request(served: Served) -> Json:
 
 
 def explain_request(served: Served, most_rows: int) -> Json:
-    """Return the schema of rows to explain, and of what is wished of the explanations.
+    """Return the schema of rows to explain, `most_rows` of them, and of what is wished of the explanations.
 
-    `most_rows` may have the usual number of evaluations each, fewer rows more of them.
+    How many rows may have how many evaluations depends on what a row costs, which no schema can say: 413 beyond.
     """
-    doublings = range((MOST_EVALUATIONS // EVALUATIONS).bit_length())
-    cases = [(most_rows >> times, EVALUATIONS << times) for times in doublings]
-    return {"description": BY_NAME, "anyOf": [form for rows_most, most in cases for form in
-                                              _forms(served, _wishes(served, most), rows_most)]}  # fmt: skip
+    text = f"{BY_NAME} At most {most_rows} rows, fewer when each takes more evaluations; 413 beyond."
+    return {"description": text, "anyOf": _forms(served, _wishes(served))}
 
 
-def _wishes(served: Served, most: int) -> dict[str, Any]:
-    evaluations = {**WHOLE, "minimum": FEWEST_EVALUATIONS, "maximum": most, "default": EVALUATIONS}
-    known: dict[str, Any] = {"evaluations": evaluations}
+def _wishes(served: Served) -> dict[str, Any]:
+    known: dict[str, Any] = {
+        "evaluations": {
+            **WHOLE, "minimum": FEWEST_EVALUATIONS, "maximum": MOST_EVALUATIONS, "default": EVALUATIONS
+        }
+    }  # fmt: skip
     if served.model.classes:
         known["class"] = maybe(one_of(served.model.classes))
     return {"signature_name": ANYTHING, "parameters": maybe({**record(known), "additionalProperties": False})}
@@ -59,11 +60,9 @@ def explanations(served: Served) -> Json:
     return record(explanations=listing(one))
 
 
-def _forms(served: Served, beside: Json, most_rows: int | None = None) -> list[Json]:
+def _forms(served: Served, beside: Json) -> list[Json]:
     columns = rows.columns_of(served)
-    # The rows of a request for a forecast are its history; those to come are what is explained.
-    limits = {} if most_rows is None or served.framing is not None else {"maxItems": most_rows}
-    form: Json = {"anyOf": [{**rows.rows(columns), **limits}, {**rows.lists(columns), **limits}]}
+    form: Json = {"anyOf": [rows.rows(columns), rows.lists(columns)]}
     return [{**record(beside, **{name: form}), "additionalProperties": False} for name in ("instances", "inputs")]
 
 
