@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from assay.cli import app
 from assay.engines import serving
 from assay.engines.admission import Admission
-from assay.errors import SpecFault
+from assay.engines.serving import Scale, _refuse_too_large
+from assay.errors import ClusterFault, SpecFault
 from assay.store.releases import Release
 from assay.store.tokens import Tokens
 from assay.vocabulary import Scope
@@ -53,6 +54,16 @@ def test_help_writes_what_is_to_be_given_as_the_pages_do() -> None:
 def test_a_share_to_log_that_is_none_is_refused_by_its_option(tmp_path: Path, share: str) -> None:
     ended = CliRunner().invoke(app, ["serve", "m", f"--log={share}", "--storage", str(tmp_path)])
     assert str(ended.exception).startswith(f"--log: '{share}' is no share")
+
+
+@pytest.mark.parametrize(("scale", "needed"), [(Scale(3), 3), (Scale(1, threads=4), 4), (Scale(2, fan_out=3), 4)])
+def test_a_server_that_this_machine_has_no_cpus_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, scale: Scale, needed: int
+) -> None:
+    monkeypatch.setattr("assay.engines.cluster.num_cpus", lambda: 2)
+    with pytest.raises(ClusterFault, match=rf"asks for {needed} CPUs, and this machine has 2\. Fix: .*--replicas"):
+        _refuse_too_large(scale, "local")
+    _refuse_too_large(Scale(2), "local")
 
 
 def test_an_unknown_scope_is_refused_by_name(tmp_path: Path) -> None:

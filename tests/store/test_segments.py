@@ -60,6 +60,12 @@ def test_rows_of_other_columns_begin_a_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.parquet"))) == 2
 
 
+def test_what_people_sent_is_for_the_owner_alone(tmp_path: Path) -> None:
+    Segments(tmp_path / "log").append(rows(1), NOON)
+    (file,) = (tmp_path / "log").rglob("*.parquet")
+    assert [(tmp_path / "log").stat().st_mode & 0o777, file.stat().st_mode & 0o777] == [0o700, 0o600]
+
+
 def test_two_writers_share_a_folder(tmp_path: Path) -> None:
     for value in range(2):
         Segments(tmp_path).append(rows(value), NOON)

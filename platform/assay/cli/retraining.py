@@ -85,7 +85,7 @@ def _watch(asked: Any, every: str, storage: Path | None, as_json: bool) -> None:
             if as_json:
                 typer.echo(json.dumps(seen.to_json(), allow_nan=False))
                 continue
-            typer.echo(f"{asked.model}: {', '.join(seen.alarms) or 'no alarm'}; {seen.said}")
+            typer.echo(f"{asked.model}: {', '.join([*seen.alarms, seen.said])}")
             if seen.outcome is not None:
                 _print(seen.outcome)
     except KeyboardInterrupt:

@@ -51,6 +51,11 @@ class Scale:
     fan_out: int = 0
     member_deadline_s: float = 1.0
 
+    @property
+    def num_cpus(self) -> int:
+        """CPUs without which the server does not start; the members of a replica share as many as it has itself."""
+        return self.num_replicas * self.threads * (2 if self.fan_out else 1)
+
 
 @dataclass
 class Server:
@@ -171,7 +176,7 @@ def start(
     Raises:
         ArtifactFault: an artifact was changed, is incomplete or is not ours.
         SpecFault: `host` is open to other machines and there is no token, or a name does not fit into a URL.
-        ClusterFault: the port is taken, HAProxy is wanted and not there, or the server did not come up.
+        ClusterFault: the port is taken, HAProxy is wanted and not there, CPUs are too few, or the server did not come up.
     """
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
     scale = scale or Scale()
@@ -191,6 +196,7 @@ def start(
             cluster.connect(address)
         if server.connected_here:
             undo.callback(cluster.disconnect)
+            _refuse_too_large(scale, address)
         if not server.environment:
             haproxy.check(with_haproxy)
         _open_proxy(host, port)
@@ -199,6 +205,16 @@ def start(
         _await_releases(server.url, releases, admission)
         undo.pop_all()
     return server
+
+
+def _refuse_too_large(scale: Scale, address: str | None) -> None:
+    """Return when a local Ray has the CPUs that a server asks for: without them Serve waits for ever."""
+    if cluster.is_local(address) and scale.num_cpus > (found := cluster.num_cpus()):
+        raise ClusterFault.at(
+            "the server",
+            f"asks for {scale.num_cpus} CPUs, and this machine has {found}",
+            "take fewer `--replicas` or `--threads` (with `--fan-out` they count twice), or join a cluster",
+        )
 
 
 def described(release: Release) -> str:

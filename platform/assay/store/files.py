@@ -24,6 +24,7 @@ STAGING = "staging"
 TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp$")
 STAGED = re.compile(r"^.+-[0-9a-f]{8}$")
 OPEN_FILE = 0o666  # who may read it is left to the umask
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700  # for nobody but the owner
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})

@@ -40,8 +40,9 @@ class Segments:
         goes_on = self._path is not None and self._table is not None and self._has_room(table, now)
         whole = pa.concat_tables([self._table, table]) if goes_on else table
         path = self._path if goes_on and self._path is not None else self._new_path(now)
+        files.make_folder(self._home, files.PRIVATE_FOLDER)  # what people sent is for the owner alone
         files.make_folder(path.parent)
-        files.write_file(path, _parquet(whole))
+        files.write_file(path, _parquet(whole), files.PRIVATE_FILE)
         if not goes_on:
             self._since = now
         self._path, self._table = path, whole

@@ -19,7 +19,6 @@ from assay.spec.strict import Strict
 from assay.store import files
 from assay.vocabulary import Scope
 
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 PREFIX = "assay_"  # so that programs which look for lost secrets know one when they see it
 TOKEN_BYTES = 32  # random ones: nobody finds the token from its hash, so the hash needs no salt and no slowness
 FORM = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -133,6 +132,6 @@ class Tokens:
         return found[0]
 
     def _change(self, change: Callable[[tuple[Token, ...]], Sequence[Token]]) -> None:
-        files.make_folder(self.folder, PRIVATE_FOLDER)
+        files.make_folder(self.folder, files.PRIVATE_FOLDER)
         with files.guard(self.folder / "lock"):  # two verbs at a time: the second sees what the first wrote
-            files.write_file(self.path, KEPT.dump_json(list(change(self.all())), indent=1), PRIVATE_FILE)
+            files.write_file(self.path, KEPT.dump_json(list(change(self.all())), indent=1), files.PRIVATE_FILE)
