@@ -176,7 +176,7 @@ def start(
     Raises:
         ArtifactFault: an artifact was changed, is incomplete or is not ours.
         SpecFault: `host` is open to other machines and there is no token, or a name does not fit into a URL.
-        ClusterFault: the port is taken, HAProxy is wanted and not there, CPUs are too few, or the server did not come up.
+        ClusterFault: the port is taken, HAProxy is wanted and not there, there are too few CPUs, or it did not come up.
     """
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
     scale = scale or Scale()
