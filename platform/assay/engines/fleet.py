@@ -8,7 +8,7 @@ and grows their members again, to the same bits.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -114,6 +114,10 @@ class Worker:
         """Return the models of a trial's folds."""
         return taken_up(order)
 
+    def is_up(self) -> bool:
+        """Return once there is a process that can be asked."""
+        return True
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -183,7 +187,11 @@ class Driver(Protocol):
 
 
 class Fleet:
-    """A few actors that serve many generators."""
+    """A few actors that serve many generators.
+
+    There are as many as the cluster has CPUs for when it is empty. Where others use some of them, actors wait to be
+    placed, maybe for as long as a server runs; so only those that are up are given work.
+    """
 
     def __init__(self, num_cpus: int, threads: int) -> None:
         import ray
@@ -191,6 +199,8 @@ class Fleet:
         num_actors = max(1, min(num_cpus // threads, MAX_ACTORS))
         actor = ray.remote(num_cpus=threads, max_restarts=2, max_task_retries=2)(Worker)
         self.workers = [actor.remote(threads) for _ in range(num_actors)]
+        self._coming = {worker.is_up.remote(): worker for worker in self.workers}
+        self._idle: list[Any] = []  # up, and without work
 
     def __enter__(self) -> Fleet:
         return self
@@ -219,40 +229,63 @@ class Fleet:
     def _work(self, waiting: deque[tuple[Drive, int]], shared: Sequence[Any]) -> None:
         import ray
 
-        idle = list(self.workers)
         running: dict[Any, tuple[Drive, int, Any]] = {}
         while waiting or running:
-            while waiting and idle:
+            while waiting and self._idle:
                 drive, index = waiting.popleft()
                 if not drive.ended:  # by another job of its round, which failed
-                    worker = idle.pop()
+                    worker = self._idle.pop()
                     running[worker.do.remote(drive.task, drive.jobs[index], shared)] = (drive, index, worker)
-            if not running:
+            ready = self._next(running) if waiting or running else None
+            if ready is None:
                 continue
-            (ready,), _ = ray.wait(list(running), num_returns=1)
             drive, index, worker = running.pop(ready)
-            idle.append(worker)
+            self._idle.append(worker)
             if drive.take(index, ray.get(ready)):
                 waiting.extend((drive, index) for index in range(len(drive.jobs)))
 
+    def _next(self, running: Mapping[Any, object]) -> Any | None:
+        """Wait for something to be done and return it; None when it is a worker that came up."""
+        import ray
+
+        (ready,), _ = ray.wait([*running, *self._coming], num_returns=1)
+        if ready not in self._coming:
+            return ready
+        ray.get(ready)  # says why, where it could not come up
+        self._idle.append(self._coming.pop(ready))
+        return None
+
+    def _spread(self, ask: Callable[[Any, Any], Any], orders: Sequence[Any], at_once: int = MAX_ACTORS) -> list[Any]:
+        """Return what workers answer to `ask(worker, order)`, in order; `at_once` are asked at a time."""
+        import ray
+
+        waiting, running = deque(enumerate(orders)), dict[Any, tuple[int, Any]]()
+        answers: dict[int, Any] = {}
+        while waiting or running:
+            while waiting and self._idle and len(running) < at_once:
+                index, order = waiting.popleft()
+                worker = self._idle.pop()
+                running[ask(worker, order)] = (index, worker)
+            if (ready := self._next(running)) is not None:
+                index, worker = running.pop(ready)
+                self._idle.append(worker)
+                answers[index] = ray.get(ready)
+        return [answers[index] for index in range(len(orders))]
+
     def refit(self, orders: Sequence[Refit], batches: Mapping[str, Any]) -> list[Refitted]:
         """Fit members on all rows, in parallel, and return them in order; `batches` are references."""
-        import ray
-        from ray.util import ActorPool
-
         shared = dict(batches)
-        wide = [order for order in orders if order.is_wide]
-        narrow = [order for order in orders if not order.is_wide]
-        one_by_one = iter([ray.get(self.workers[0].refit.remote(order, shared)) for order in wide])
-        pool = ActorPool(self.workers)
-        beside = iter(list(pool.map(lambda worker, order: worker.refit.remote(order, shared), narrow)))
+
+        def ask(worker: Any, order: Refit) -> Any:
+            return worker.refit.remote(order, shared)
+
+        one_by_one = iter(self._spread(ask, [order for order in orders if order.is_wide], at_once=1))
+        beside = iter(self._spread(ask, [order for order in orders if not order.is_wide]))
         return [next(one_by_one if order.is_wide else beside) for order in orders]
 
     def take_up(self, orders: Sequence[Kept]) -> list[list[Refitted]]:
         """Return the models that trials kept, in order."""
-        from ray.util import ActorPool
-
-        return list(ActorPool(self.workers).map(lambda worker, order: worker.take_up.remote(order), list(orders)))
+        return self._spread(lambda worker, order: worker.take_up.remote(order), orders)
 
 
 def begun(tasks: Sequence[Task], evidence: Evidence, seed: int, ground: Ground | None = None) -> list[Drive]:
