@@ -33,6 +33,9 @@ from assay.store.tokens import Token
 APPLICATION, SETTINGS = "assay_serving.app", "assay_serving.settings"
 APP_NAME, SHADOW_APP_NAME = "assay", "assay-shadow"
 READY_TIMEOUT_S = 120.0  # a loaded machine takes half a minute to start Ray and a replica
+# Ray starts workers at nice 15, behind whatever else runs here. Those of a server are waited for by people: with 32
+# clients beside their own load generator, 1,310 to 1,480 answers a second instead of 1,130 to 1,250.
+FOREGROUND = {"RAY_worker_niceness": "0"}
 # The server gives up after 30 s and says so in JSON; the proxy's plain answer is for when even that does not come.
 PROXY_TIMEOUT_S = 35.0
 
@@ -192,7 +195,7 @@ def start(
         if server.connected_here and cluster.is_local(address):
             server.environment = haproxy.environment(with_haproxy)
             undo.callback(haproxy.forget, server.environment)
-        with haproxy.within(server.environment):
+        with haproxy.within({**FOREGROUND, **server.environment}):
             cluster.connect(address)
         if server.connected_here:
             undo.callback(cluster.disconnect)
