@@ -46,10 +46,11 @@ class PlainErrors:
         if scope["type"] != "http" or scope["path"].startswith("/-/"):
             await self._app(scope, receive, send)
             return
-        replaced = False
+        started = replaced = False
 
         async def spoken(message: Message) -> None:
-            nonlocal replaced
+            nonlocal started, replaced
+            started = True
             if message["type"] == "http.response.start" and _is_plain_error(message):
                 replaced = True
                 for part in _answer(message["status"]):
@@ -58,6 +59,9 @@ class PlainErrors:
                 await send(message)
 
         await self._app(scope, receive, spoken)
+        if not started:  # Serve's proxy says nothing at all of a replica that died, and its server a plain 500
+            for part in _answer(HTTPStatus.INTERNAL_SERVER_ERROR):
+                await send(part)
 
 
 def _is_plain_error(message: MutableMapping[str, Any]) -> bool:

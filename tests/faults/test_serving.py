@@ -122,11 +122,14 @@ class Load:
 
     statuses: Counter[int] = field(default_factory=Counter)
     versions: Counter[int] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)  # what was said instead
     torn: list[str] = field(default_factory=list)  # answers whose version and prediction disagree
 
     def add(self, answer: httpx.Response) -> None:
         self.statuses[answer.status_code] += 1
-        if answer.is_success:
+        if not answer.is_success:
+            self.refused.append(answer.text[:200])
+        else:
             version = int(answer.headers["x-assay-version"])
             predicted = answer.json()["predictions"][0]["prediction"]
             self.versions[version] += 1
@@ -175,7 +178,7 @@ def test_twenty_promotions_and_rollbacks_under_eight_clients_fail_no_request(ser
     service.await_version(1)
     load = asyncio.run(during())
 
-    assert set(load.statuses) == {200}
+    assert set(load.statuses) == {200}, load.refused[:3]
     assert load.torn == []
     assert min(load.versions[1], load.versions[2]) >= 20
 
@@ -193,7 +196,7 @@ def test_a_killed_replica_costs_clients_that_ask_once_more_no_answer(service: Se
     service.await_version(1)
     load = asyncio.run(during())
 
-    assert set(load.statuses) == {200}
+    assert set(load.statuses) == {200}, load.refused[:3]
     assert load.torn == []
 
 
@@ -223,7 +226,7 @@ def test_a_shadow_that_dies_changes_nothing(service: Service) -> None:
     finally:
         service.releases.shadow("m", None)
 
-    assert set(load.statuses) == {200}
+    assert set(load.statuses) == {200}, load.refused[:3]
     assert set(load.versions) == {1}
     assert load.torn == []
 
@@ -261,7 +264,6 @@ def test_an_overload_of_ten_times_is_refused_politely_and_passes(service: Servic
     told = f"p95 {before_s:.4f} -> {after_s:.4f} s, {dict(statuses)}, replica +{grown_bytes / 1e6:.0f} MB"
     sys.stderr.write(told + "\n")  # the figures, for whoever runs this with -s
 
-    assert set(statuses) <= {200, 429, 503}
     assert statuses[200] > 0
     assert statuses[429] + statuses[503] > statuses[200], "that was no overload"
     assert grown_bytes < 1e9
@@ -274,8 +276,9 @@ def _patient(url: str) -> httpx.AsyncClient:
 
 
 async def _heavy(client: httpx.AsyncClient) -> int:
-    headers = {"Content-Type": "application/json"}
-    return (await client.post("/invocations", content=HEAVY, headers=headers)).status_code
+    answer = await client.post("/invocations", content=HEAVY, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (200, 429, 503), answer.text
+    return answer.status_code
 
 
 async def _p95(client: httpx.AsyncClient) -> float:
