@@ -43,7 +43,8 @@ SWITCH_INTERVAL_S = 0.000_5
 @serve.deployment(
     name="Model",
     max_ongoing_requests=MAX_ONGOING,
-    max_queued_requests=settings.MAX_WAITING,
+    # In Serve's Python proxy, before they wait here: with as many there as here some waited for 35 s.
+    max_queued_requests=settings.MAX_BATCH_REQUESTS,
     backpressure_config=BackpressureConfig(status_code=503, retry_after_s=settings.RETRY_AFTER_S),
     health_check_period_s=2,
     health_check_timeout_s=5,
