@@ -94,7 +94,7 @@ class RandomConvolutions(Algorithm):
             num_steps,
             weight_FK.astype(np.float32),
             intercept_K.astype(np.float32),
-            head.sureness,
+            float(np.float32(head.sureness)),  # as it is kept: a model predicts the same once it is loaded
             seen_K,
             batch.num_classes,
             {"penalty": head.penalty},
