@@ -139,6 +139,8 @@ class Batcher(Generic[Group, Item, Result]):
             return call
         self._started_s = time.monotonic()
         call = self._executor.submit(self._call, group, items)
-        await asyncio.wait([asyncio.wrap_future(call)])
+        ended = asyncio.wrap_future(call)
+        await asyncio.wait([ended])
+        ended.exception()  # looked at, or asyncio writes every refused row into the log
         self._started_s = None
         return call

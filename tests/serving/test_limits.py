@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import resource
 import threading
@@ -188,6 +189,16 @@ def test_an_item_that_breaks_the_call_breaks_no_other() -> None:
 
     one, broken, other = asyncio.run(scenario())
     assert (one, type(broken), other) == (1, ZeroDivisionError, 1)
+
+
+def test_a_refused_item_is_told_to_its_client_and_not_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await batcher(lambda *_: 1 // 0).submit("g", 0, 1)
+        gc.collect()
+
+    asyncio.run(scenario())
+    assert caplog.records == []
 
 
 def test_items_of_two_groups_are_never_one_call() -> None:
