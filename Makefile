@@ -56,7 +56,7 @@ bench: install  ## what we claim about speed, measured on this machine
 	  echo "== $$program"; $(BIN)/python $$program; done
 	@echo "== accuracy needs a folder of data sets: $(BIN)/python benchmarks/accuracy.py DATA_DIR (docs/benchmarks.md)"
 
-faults: install  ## only the tests that kill processes and break disks
+faults: install  ## only the tests that kill processes, break disks and make up requests by the thousand
 	$(BIN)/python -m pytest -m faults
 
 docs: install  ## write the pages that are made from the code
