@@ -152,11 +152,22 @@ def test_a_column_of_another_type_is_named(storage: Storage, calm: pa.Table) -> 
         assay.drift("clicks", wrong, storage.root)
 
 
-def test_labels_that_training_never_saw_are_told_and_left_out(storage: Storage, calm: pa.Table) -> None:
+def test_a_class_that_training_lacks_is_drift_of_the_label(storage: Storage, calm: pa.Table) -> None:
     strange = calm.set_column(calm.num_columns - 1, "y", pa.array(["perhaps"] * calm.num_rows))
     found = assay.drift("clicks", strange, storage.root)
-    assert found["score"] is None
-    assert "compared without labels" in found["notes"][0]
+    assert (found["score"], found["verdict"], found["alarms"]) == (None, "drift", ["label"])
+    assert "'perhaps' in row 0" in found["notes"][0]
+
+
+def test_one_new_class_leaves_the_other_labels_compared(storage: Storage, shifted: pa.Table) -> None:
+    turned = [{"yes": "no", "no": "yes"}[label] for label in shifted["y"].to_pylist()]
+    place = shifted.column_names.index("y")
+    whole = assay.drift("clicks", shifted.set_column(place, "y", pa.array(turned)), storage.root)
+    turned[7] = "perhaps"
+    found = assay.drift("clicks", shifted.set_column(place, "y", pa.array(turned)), storage.root)
+    assert found["alarms"] == whole["alarms"]
+    assert {"label", "score"} & set(found["alarms"])
+    assert found["score"]["rows"] == shifted.num_rows - 1
 
 
 def test_an_unknown_model_is_a_fault_that_names_the_known_ones(storage: Storage, calm: pa.Table) -> None:

@@ -70,15 +70,14 @@ def prediction_pair(profile: Profile, before_NK: np.ndarray | None, now_NK: np.n
     return Pair("(prediction)", "numeric" if not classes else "probability", sides[0], sides[-1], note)
 
 
-def label_pair(label: LabelProfile, before_N: np.ndarray | None, now_N: np.ndarray) -> Pair:
-    """Return the labels then and now; class codes, or numbers."""
+def label_pair(label: LabelProfile, before_N: np.ndarray | None, now_N: np.ndarray, num_unseen: int = 0) -> Pair:
+    """Return the labels then and now: class codes, or numbers; `num_unseen` further rows have classes of their own."""
     name = f"(label) {label.name}"
     if label.classes:
         before = Observed(sum(label.class_counts), counts=dict(zip(label.classes, label.class_counts, strict=True)))
         counts = np.bincount(now_N.astype(np.int64), minlength=len(label.classes)).tolist()
-        return Pair(
-            name, "category", before, Observed(len(now_N), counts=dict(zip(label.classes, counts, strict=True)))
-        )
+        known = dict(zip(label.classes, counts, strict=True))
+        return Pair(name, "category", before, Observed(len(now_N) + num_unseen, counts=known, num_other=num_unseen))
     if before_N is None:
         note = "the model was made without a reference of its labels; train it again"
         return Pair(name, "numeric", _numbers(now_N), _numbers(now_N), note)

@@ -15,6 +15,7 @@ from assay.errors import DataFault, SpecFault
 from assay.evaluation.drift import ColumnDrift, Drift, compare
 from assay.evaluation.drift_picture import svg
 from assay.evaluation.observed import Pair, column_pair, label_pair, prediction_pair
+from assay.evaluation.two_samples import MIN_ROWS
 from assay.forecasting.requests import framing_of
 from assay.model import Model
 from assay.parts import Json
@@ -24,8 +25,9 @@ from assay.store.registry import ResolvedModel
 from assay.store.runs import Storage
 from assay.vocabulary import ColumnKind
 from assay.workflows import models
-from assay.workflows.labelled_score import known_rows, labelled_score, registered_score
+from assay.workflows.labelled_score import known_rows, labelled_rows, labelled_score, registered_score
 from assay.workflows.long_series import as_trained
+from assay.workflows.new_labels import readable_labels
 from assay.workflows.windows import Window
 
 LOG = "the prediction log"
@@ -63,11 +65,13 @@ def drift(
     """
     seen = watched(name, data, storage, window, address, declared, tracking_uri)
     model = seen.model
-    batch, notes = _batch(seen)
+    labels = readable_labels(seen.table, model.profile.label)
+    seen = replace(seen, table=labels.table)
+    batch, notes = _as_logged(seen).batch(seen.table), list(labels.notes)
     prediction_NK = model.predict_batch(batch) if seen.said_NK is None else seen.said_NK
     known_N = known_rows(batch, model.profile.label.classes)
     columns = [column_pair(column, _values(seen, batch, column.name)) for column in _compared(seen)]
-    judged = compare(columns, _beside(seen, batch, prediction_NK, known_N))
+    judged = compare(columns, _beside(seen, batch, prediction_NK, labels.num_unseen))
     score = None
     if known_N is not None:
         before = registered_score(seen.found, model, storage, tracking_uri)
@@ -137,27 +141,17 @@ def _as_logged(seen: Watched) -> Model:
     return replace(seen.model, kind=kind, profile=replace(seen.model.profile, columns=tuple(read)))
 
 
-def _batch(seen: Watched) -> tuple[Batch, list[str]]:
-    """Return the rows as canonical columns; labels that cannot be read are left out, and told."""
-    model, label = _as_logged(seen), seen.model.profile.label.name
-    try:
-        return model.batch(seen.table), []
-    except DataFault as error:
-        of_label = [fault for fault in error.faults if fault.place == f"label '{label}'"]
-        if len(of_label) < len(error.faults):
-            raise
-        without = replace(model.profile, label=replace(model.profile.label, name=""))
-        notes = [f"{fault.place} {fault.found}; compared without labels" for fault in of_label]
-        return replace(model, profile=without).batch(seen.table.drop_columns([label])), notes
+def _beside(seen: Watched, batch: Batch, prediction_NK: np.ndarray, num_unseen: int) -> dict[str, Pair]:
+    """Return the predictions, and the labels where they are known, then and now.
 
-
-def _beside(seen: Watched, batch: Batch, prediction_NK: np.ndarray, known_N: np.ndarray | None) -> dict[str, Pair]:
-    """Return the predictions, and the labels where they are known, then and now."""
+    `num_unseen` rows have a class that training rows lack; they count among the labels.
+    """
     kept = reference.read(seen.found.folder) or {}
     profile = seen.model.profile
     pairs = {"prediction": prediction_pair(profile, kept.get("prediction"), prediction_NK)}
-    if known_N is not None:
-        pairs["label"] = label_pair(profile.label, kept.get("label"), batch.label_N[known_N])
+    known_N = labelled_rows(batch, profile.label.classes)
+    if known_N.sum() + num_unseen >= MIN_ROWS:
+        pairs["label"] = label_pair(profile.label, kept.get("label"), batch.label_N[known_N], num_unseen)
     return pairs
 
 

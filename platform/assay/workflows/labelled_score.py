@@ -20,10 +20,16 @@ from assay.workflows.finalize import scores
 
 def known_rows(batch: Batch, classes: tuple[str, ...]) -> np.ndarray | None:
     """Return known_N, which rows have a label; None where fewer than MIN_ROWS have."""
-    if batch.y_N is None:
-        return None
-    known_N: np.ndarray = batch.y_N >= 0 if classes else ~np.isnan(batch.y_N)
+    known_N = labelled_rows(batch, classes)
     return known_N if known_N.sum() >= MIN_ROWS else None
+
+
+def labelled_rows(batch: Batch, classes: tuple[str, ...]) -> np.ndarray:
+    """Return labelled_N, which rows have a label that training knew."""
+    if batch.y_N is None:
+        return np.zeros(len(batch), bool)
+    labelled_N: np.ndarray = batch.y_N >= 0 if classes else ~np.isnan(batch.y_N)
+    return labelled_N
 
 
 def labelled_score(
