@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch
+from assay.cells import BY_DEFAULT, MissingValues
 from assay.profile import ColumnSummary, Profile
 from assay.proposals import Candidate, Outcome, Proposal
 from assay.spec.spaces import Space
@@ -65,7 +66,9 @@ class Kind(Part):
         """Whether some rows look like this kind; tables take what no other claims."""
         return False
 
-    def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+    def summarise(
+        self, table: pa.Table, row_N: np.ndarray, seed: int, missing: MissingValues = BY_DEFAULT
+    ) -> dict[str, ColumnSummary]:
         """Return a mergeable summary of each column of one block of rows."""
         raise NotImplementedError
 
@@ -76,6 +79,7 @@ class Kind(Part):
         task: Task | None,
         declared: Mapping[str, Any],
         positive: str | None,
+        missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
         """Turn the merged summaries into a profile: infer what was not declared, drop what cannot help.
 
@@ -86,7 +90,6 @@ class Kind(Part):
 
     def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
         """Return canonical columns, and the label when the table has it; order and number of rows stay.
-
         The server calls this with the rows of a request. Columns may come in any order; unknown ones are ignored.
         `row_N` are the ids of the rows, 0, 1, 2, … when left out.
 
@@ -208,7 +211,6 @@ class Algorithm(Part):
     @classmethod
     def cost_of(cls, num_rows: int, num_features: int, num_classes: int) -> float:
         """Return rough seconds of one core for a fit of these rows with the defaults; 0 classes are regression.
-
         Never measured at run time: what is tried first must not depend on the machine. Rows above `row_cap` are free.
         """
         rows = num_rows if cls.row_cap is None else min(num_rows, cls.row_cap)
@@ -345,7 +347,6 @@ class Ensemble(Part):
 
     def combine(self, learned: Learned, prediction_MNK: np.ndarray) -> np.ndarray:
         """Return prediction_NK from the members' predictions on any rows; pure, the server runs it.
-
         The members are those that `used` names, or those in `Learned.grown`; a loaded model has the values only.
         """
         raise NotImplementedError
@@ -385,7 +386,6 @@ class Metric(Part):
 
 class Search(Part):
     """Proposes trials, a generation at a time, from the outcomes of generations that ended before; a pure function.
-
     The lag between proposals and what they may know keeps every CPU busy, and the proposals the same on any number.
     """
 

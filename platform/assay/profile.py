@@ -7,12 +7,14 @@ pass runs in parallel, never holds more than a block, and gives the same profile
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from assay.cells import Levels, Words, words_for
 from assay.vocabulary import ColumnKind, Task
 
 SAMPLE_SIZE = 2_048  # rows kept per column; quantiles are good to about 1 %
@@ -72,7 +74,9 @@ class ColumnSummary:
 
     num_rows: int = 0
     num_missing: int = 0
-    stored: frozenset[str] = frozenset()  # storage types seen: number, boolean, datetime, string
+    stored: frozenset[str] = frozenset()  # storage types seen: number, boolean, datetime, string, other; and seconds
+    other_type: str = ""  # what values stored as "other" are
+    missing_words: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # text that may mean missing: count, row
     num_numbers: int = 0  # values that read as a number
     num_whole: int = 0  # … as a whole number
     num_booleans: int = 0  # … as true or false
@@ -99,6 +103,8 @@ class ColumnSummary:
             num_rows=self.num_rows + other.num_rows,
             num_missing=self.num_missing + other.num_missing,
             stored=self.stored | other.stored,
+            other_type=self.other_type or other.other_type,
+            missing_words=_merged_words(self.missing_words, other.missing_words),
             num_numbers=self.num_numbers + other.num_numbers,
             num_whole=self.num_whole + other.num_whole,
             num_booleans=self.num_booleans + other.num_booleans,
@@ -117,6 +123,28 @@ class ColumnSummary:
             sample=tuple(sorted(self.sample + other.sample, key=lambda pair: pair[0])[:SAMPLE_SIZE]),
         )
 
+    def without(self, words: Words) -> ColumnSummary:
+        """Return the summary as it is when these words mean missing."""
+        found = {word: at for word, at in self.missing_words.items() if words.has(word)}
+        if not found:
+            return self
+        from pandas.util import hash_array
+
+        hash_w = hash_array(np.array(list(found), object), categorize=False)
+        return replace(
+            self,
+            num_missing=self.num_missing + sum(count for count, _ in found.values()),
+            first_missing_row=_first(self.first_missing_row, min(row for _, row in found.values())),
+            missing_words={word: at for word, at in self.missing_words.items() if word not in found},
+            counts=Counter({level: count for level, count in self.counts.items() if level not in found}),
+            distinct_hashes=np.setdiff1d(self.distinct_hashes, hash_w),
+            sample=tuple((key, None if value in found else value) for key, value in self.sample),
+        )
+
+    def seen_as(self, kind: ColumnKind, missing_values: tuple[str, ...] | None = None) -> ColumnSummary:
+        """Return the summary with the words as missing that mean it in a column of this type."""
+        return self.without(words_for(kind, missing_values))
+
     @property
     def num_present(self) -> int:
         """Rows that have a value."""
@@ -132,6 +160,16 @@ class ColumnSummary:
         if kept < SAMPLE_SIZE:
             return float(kept)
         return min(float(self.num_present), (kept - 1) * 2.0**64 / float(self.distinct_hashes[-1]))
+
+
+def _merged_words(
+    left: Mapping[str, tuple[int, int]], right: Mapping[str, tuple[int, int]]
+) -> Mapping[str, tuple[int, int]]:
+    found = dict(left)
+    for word, (count, row) in right.items():
+        before, first = found.get(word, (0, row))
+        found[word] = (before + count, min(first, row))
+    return found
 
 
 def _first(left: int, right: int) -> int:
@@ -158,11 +196,18 @@ class ColumnProfile:
     as_text: bool = False  # a category whose many levels are words: steps may read them as text too
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
     note: str = ""  # what its owner should know of it
+    missing_values: tuple[str, ...] | None = None  # words that mean missing, where the experiment lists them
+    seconds: bool = False  # whether its numbers are durations, or times of day since midnight
 
     @cached_property
-    def code_of(self) -> dict[str, int]:
-        """The code of each level of a category."""
-        return {level: code for code, level in enumerate(self.levels)}
+    def missing(self) -> Words:
+        """The words that mean missing in it."""
+        return words_for(self.kind, self.missing_values)
+
+    @cached_property
+    def known_levels(self) -> Levels:
+        """The levels of a category as texts are compared with them."""
+        return Levels(self.levels, self.missing)
 
 
 @dataclass(frozen=True)
@@ -177,6 +222,7 @@ class LabelProfile:
     std: float | None = None
     low: float | None = None
     high: float | None = None
+    missing_values: tuple[str, ...] | None = None  # words that mean missing, where the experiment lists them
 
 
 @dataclass(frozen=True)
@@ -210,8 +256,8 @@ class Profile:
                     "kind": ColumnKind(column["kind"]),
                     **{
                         key: tuple(column[key])
-                        for key in ("levels", "level_counts", "sample", "shape")
-                        if key in column
+                        for key in ("levels", "level_counts", "sample", "shape", "missing_values")
+                        if column.get(key) is not None
                     },
                 }
             )
@@ -226,6 +272,7 @@ class Profile:
                     "task": Task(label["task"]),
                     "classes": tuple(label["classes"]),
                     "class_counts": tuple(label["class_counts"]),
+                    "missing_values": None if label.get("missing_values") is None else tuple(label["missing_values"]),
                 }
             ),
             data["num_rows"],

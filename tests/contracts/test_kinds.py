@@ -237,7 +237,7 @@ def test_every_missing_column_is_named_at_once(key: str) -> None:
     ("column", "value", "said"),
     [
         ("age", "forty", "found text, expected numbers (first: 'forty' in row 3)"),
-        ("age", [1, 2], "found list<item: int64>, expected numbers"),
+        ("age", [1, 2], "found lists (list<item: int64>), expected numbers"),
         ("member", "perhaps", "found text, expected true/false (first: 'perhaps' in row 3)"),
         ("member", 7, "found numbers, expected true/false (first: 7.0 in row 3)"),
         ("joined", "yesterday", "found text, expected dates (first: 'yesterday' in row 3)"),

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
+from assay.cells import BY_DEFAULT, MissingValues, from_frame
 from assay.engines.cluster import prepare_data_context
 from assay.engines.pictures import SHOWN_ROWS, Pictures, pictures_of
 from assay.errors import AssayError, DataFault
@@ -127,32 +128,25 @@ def from_memory(data: Any) -> pa.Table:
     """Turn a DataFrame (pandas, polars), an Arrow table or a Ray Dataset into a table.
 
     Raises:
-        DataFault: it is none of these, or has no rows or two columns of one name.
+        DataFault: it is none of these, has no rows or two columns of one name, or a column that cannot be read.
     """
-    if isinstance(data, pa.Table):
-        table = data
-    elif type(data).__module__.startswith("polars"):
-        table = (data.collect() if hasattr(data, "collect") else data).to_arrow()
-    elif type(data).__module__.startswith("pandas"):
-        if not data.columns.is_unique:
-            raise DataFault.at("data", "has two columns of one name", "give every column a name of its own")
-        table = pa.Table.from_pandas(data, preserve_index=False)
-    elif hasattr(data, "to_arrow_refs"):
+    if hasattr(data, "to_arrow_refs"):
         return collect(data, "the Ray Dataset")
-    else:
-        raise DataFault.at("data", f"is a {type(data).__name__}", "give a DataFrame, an Arrow table or a Ray Dataset")
+    table = from_frame(data)
     if table.num_rows == 0:
         raise DataFault.at("data", "has no rows", "give data with rows")
     return table
 
 
-def summarise(kind: str, table_ref: Any, num_rows: int, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+def summarise(
+    kind: str, table_ref: Any, num_rows: int, row_N: np.ndarray, seed: int, missing: MissingValues = BY_DEFAULT
+) -> dict[str, ColumnSummary]:
     """Summarise every column in one parallel pass: a task per PROFILE_ROWS rows, merged in row order."""
     import ray
 
     def summarise_block(table: pa.Table, first: int, row_n: np.ndarray) -> dict[str, ColumnSummary]:
         part: dict[str, ColumnSummary] = catalog.make(Shelf.KINDS, kind).summarise(
-            table.slice(first, len(row_n)), row_n, seed
+            table.slice(first, len(row_n)), row_n, seed, missing
         )
         return part
 

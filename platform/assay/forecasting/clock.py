@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.cells import with_nulls
 from assay.errors import DataFault
 
 HOUR_US = 3_600_000_000
@@ -183,7 +184,7 @@ def read_times(column: pa.ChunkedArray, place: str) -> tuple[np.ndarray, bool, b
     Raises:
         DataFault: a time is missing or not a time, with its row.
     """
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = with_nulls(column)
     missing_N = np.asarray(array.is_null(nan_is_null=True))
     if missing_N.any():
         row = int(np.flatnonzero(missing_N)[0])
@@ -206,11 +207,9 @@ def time_ranks(column: pa.ChunkedArray | pa.Array, place: str) -> np.ndarray:
     Raises:
         DataFault: a time is missing or neither a number nor a date, with its row.
     """
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = with_nulls(column)
     text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
     missing_N = np.asarray(array.is_null(nan_is_null=True))
-    if text:
-        missing_N |= np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), True))
     if missing_N.any():
         row, count = int(np.flatnonzero(missing_N)[0]), int(missing_N.sum())
         raise DataFault.at(place, f"{count:,} rows have no time (first: row {row})", "fill them in or drop them")

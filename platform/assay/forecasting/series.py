@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.cells import Mismatch, stored, to_numbers
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import Clock
 
@@ -66,18 +67,14 @@ def numbers(column: pa.ChunkedArray, place: str) -> np.ndarray:
     Raises:
         DataFault: a value is not a finite number.
     """
-    array = column.combine_chunks()
     try:
-        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-            text = pc.utf8_trim_whitespace(array)
-            array = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
-        y_N: np.ndarray = pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataFault.at(place, f"is not a number in every row ({error})", "clean the column") from None
-    if np.isinf(y_N).any():
-        row = int(np.flatnonzero(np.isinf(y_N))[0])
-        raise DataFault.at(place, f"is infinite in row {row}", "clean the column")
-    return y_N
+        return to_numbers(stored(column))
+    except Mismatch as error:
+        value = "" if error.value is None else f": {error.value!r}"
+        where = "" if error.position is None else f" in row {error.position}"
+        raise DataFault.at(
+            place, f"holds {error.found}, expected numbers (first{where}{value})", "clean the column"
+        ) from None
 
 
 def split(table: pa.Table, columns: Sequence[str], time: str, label: str, clock: Clock) -> list[Series]:

@@ -1,100 +1,117 @@
-"""One Arrow column at a time: what it is stored as, and its mergeable summary."""
+"""The mergeable summary of one Arrow column of one block."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.cells import (
+    CATEGORY_WORDS,
+    DATETIME,
+    NUMBER,
+    NUMBER_WORDS,
+    ZERO,
+    Stored,
+    Words,
+    canonical_text,
+    declared_words,
+    stored,
+    type_word,
+    without_words,
+)
 from assay.profile import MAX_DISTINCT, SAMPLE_SIZE, ColumnSummary, Moments
 from assay.seeds import row_hash
 
-NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
-DATE, TIME = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
-DATETIME = rf"^{DATE}([ T]{TIME}(Z|[+-]\d{{2}}:?\d{{2}})?)?$"
-BOOLEAN = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+BOOLEAN = ("true", "false", "yes", "no")  # words by which a column is told to be true/false
+ANY_WORD = Words(frozenset({*NUMBER_WORDS, *(word.lower() for word in CATEGORY_WORDS)}), any_case=True)
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A column reduced to one of five storage types: number, boolean, datetime, string, nothing; or other."""
+def summarise(
+    column: pa.ChunkedArray, row_N: np.ndarray, seed: int, missing_values: tuple[str, ...] | None = None
+) -> ColumnSummary:
+    """Return the mergeable summary of one column of one block.
 
-    type: str
-    array: pa.Array  # float64 (missing as null, never NaN), bool, timestamp[us], string (trimmed, never ""), null
-
-
-def stored(column: pa.ChunkedArray | pa.Array) -> Stored:
-    """Reduce an Arrow column to one of the five storage types; anything nested or binary is "other"."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    kind = array.type
-    if pa.types.is_null(kind):
-        return Stored("nothing", array)
-    if pa.types.is_boolean(kind):
-        return Stored("boolean", array)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = pc.add(pc.cast(array, pa.float64(), safe=False), 0.0)  # makes -0.0, which is equal to 0.0, the same
-        return Stored("number", pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers))
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return Stored("datetime", pc.cast(array, pa.timestamp("us"), safe=False))
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        text = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
-        return Stored("string", pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text))
-    return Stored("other", array)
-
-
-def canonical_text(value: Stored) -> pa.Array:
-    """Return values as text: whole numbers without a decimal point, booleans as true and false."""
-    if value.type == "string":
-        return value.array
-    if value.type == "number":
-        whole = pc.and_(pc.equal(pc.floor(value.array), value.array), pc.less(pc.abs(value.array), 1e15))
-        as_whole = pc.cast(pc.cast(pc.if_else(whole, value.array, 0.0), pa.int64()), pa.string())
-        return pc.if_else(whole, as_whole, pc.cast(value.array, pa.string()))
-    return pc.cast(value.array, pa.string())
-
-
-def summarise(column: pa.ChunkedArray, row_N: np.ndarray, seed: int) -> ColumnSummary:
-    """Return the mergeable summary of one column of one block."""
-    value = stored(column)
+    Words that mean missing in some types of columns are counted as values and told apart (`missing_words`), since the
+    type is known only when all blocks are merged. Words that the experiment lists are missing at once.
+    """
+    value = _without(stored(column), missing_values)
     array, num_rows = value.array, len(row_N)
     missing_N = np.asarray(array.is_null())
-    present = array.drop_null()
+    present, row_n = array.drop_null(), row_N[~missing_N]
+    types = {"nothing": set[str]()}.get(value.type, {value.type})
     common: dict[str, Any] = {
         "num_rows": num_rows,
         "num_missing": int(missing_N.sum()),
         "sample": _sample(value, row_N, seed),
-        "stored": frozenset() if value.type == "nothing" else frozenset({value.type}),
+        "stored": frozenset(types | ({"seconds"} if value.seconds else set())),
         "first_missing_row": int(row_N[missing_N][0]) if missing_N.any() else -1,
     }
     if value.type in ("nothing", "other"):
-        return ColumnSummary(**common)
-    counts, too_many, hashes = _levels(Stored(value.type, present))
+        return ColumnSummary(**common, other_type=type_word(array.type) if value.type == "other" else "")
+    exact = None if value.exact is None else value.exact.drop_null()
+    different = pc.value_counts(present if exact is None else exact)
+    counts, too_many, hashes = _levels(value.type, different)
     common |= {"counts": counts, "too_many_levels": too_many, "distinct_hashes": hashes}
     if value.type == "boolean":
         return ColumnSummary(**common, num_booleans=len(present))
     if value.type == "datetime":
         return ColumnSummary(**common, num_datetimes=len(present))
     if value.type == "number":
-        return ColumnSummary(**common, **_numbers(present.to_numpy(), row_N[~missing_N]))
-    return ColumnSummary(**common, **_strings(present, row_N[~missing_N]))
+        return ColumnSummary(**common, **_numbers(present.to_numpy(), row_n))
+    words = {} if missing_values is not None else _missing_words(present, different, row_n)
+    return ColumnSummary(**common, **_strings(present, different, row_n), missing_words=words)
 
 
-def _strings(present: pa.Array, row_n: np.ndarray) -> dict[str, Any]:
-    reads_as_number = pc.match_substring_regex(present, NUMBER)
+def _without(value: Stored, missing_values: tuple[str, ...] | None) -> Stored:
+    if missing_values is None:
+        return value
+    words = declared_words(missing_values)
+    if value.type == "string":
+        return Stored("string", without_words(value.array, words))
+    if value.type != "number" or not words.numbers:
+        return value
+    known = pc.invert(pc.is_in(value.array, value_set=pa.array(sorted(words.numbers), pa.float64())))
+    exact = None if value.exact is None else pc.if_else(known, value.exact, pa.scalar(None, value.exact.type))
+    return Stored("number", pc.if_else(known, value.array, pa.scalar(None, pa.float64())), exact, value.seconds)
+
+
+def _missing_words(present: pa.Array, different: pa.Array, row_n: np.ndarray) -> dict[str, tuple[int, int]]:
+    """Return the texts that may mean missing, each with its count and its first row."""
+    values = different.field("values")
+    lower = pc.utf8_lower(values)
+    may = pc.is_in(lower, value_set=pa.array(sorted(ANY_WORD.words), pa.string()))
+    if not pc.any(may).as_py():
+        return {}
+    counts = dict(zip(values.filter(may).to_pylist(), different.field("counts").filter(may).to_pylist(), strict=True))
+    return {word: (count, int(row_n[pc.index(present, word).as_py()])) for word, count in counts.items()}
+
+
+def _strings(present: pa.Array, different: pa.Array, row_n: np.ndarray) -> dict[str, Any]:
+    """Return how many values read as what; each different text is looked at once."""
+    values, count_u = different.field("values"), different.field("counts").to_numpy()
+    lower = pc.utf8_lower(values)
+    dates = pc.match_substring_regex(values, DATETIME)
+    zero = pc.match_substring_regex(values, ZERO)
     found: dict[str, Any] = {
-        "num_booleans": int(pc.sum(pc.is_in(pc.utf8_lower(present), pa.array(list(BOOLEAN)))).as_py() or 0),
-        "num_datetimes": int(pc.sum(pc.match_substring_regex(present, DATETIME)).as_py() or 0),
-        "num_words": int(pc.sum(pc.count_substring(present, " ")).as_py() or 0) + len(present),
+        "num_booleans": _total(pc.is_in(lower, value_set=pa.array(BOOLEAN)), count_u),
+        "num_datetimes": _total(pc.or_(dates, zero), count_u),
+        "num_words": int(((pc.count_substring(values, " ").to_numpy() + 1) * count_u).sum()),
     }
-    numbers_N = pc.cast(present.filter(reads_as_number), pa.float64()).to_numpy()
-    found |= _numbers(numbers_N, row_n[np.asarray(reads_as_number)])
-    return found
+    numbers = pc.match_substring_regex(values, NUMBER)
+    if not pc.any(numbers).as_py():
+        return found
+    if pc.all(numbers).as_py():
+        return found | _numbers(pc.cast(present, pa.float64()).to_numpy(), row_n)
+    is_number = pc.is_in(present, value_set=values.filter(numbers))
+    return found | _numbers(pc.cast(present.filter(is_number), pa.float64()).to_numpy(), row_n[np.asarray(is_number)])
+
+
+def _total(which: pa.Array, count_u: np.ndarray) -> int:
+    return int(count_u[np.asarray(which)].sum())
 
 
 def _numbers(numbers_n: np.ndarray, row_n: np.ndarray) -> dict[str, Any]:
@@ -112,12 +129,11 @@ def _numbers(numbers_n: np.ndarray, row_n: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _levels(present: Stored) -> tuple[Counter[str], bool, np.ndarray]:
+def _levels(kind: str, different: pa.Array) -> tuple[Counter[str], bool, np.ndarray]:
     from pandas.util import hash_array  # a keyless SipHash: the same on every machine
 
-    found = pc.value_counts(present.array)
-    values, counts = found.field("values"), found.field("counts").to_numpy()
-    text = canonical_text(Stored(present.type, values))
+    values, counts = different.field("values"), different.field("counts").to_numpy()
+    text = canonical_text(_of_type(kind, values))
     hashes = np.sort(hash_array(text.to_numpy(zero_copy_only=False).astype(object), categorize=False))[:SAMPLE_SIZE]
     too_many = len(counts) > MAX_DISTINCT
     order = np.argsort(-counts, kind="stable")[:MAX_DISTINCT]
@@ -125,10 +141,17 @@ def _levels(present: Stored) -> tuple[Counter[str], bool, np.ndarray]:
     return Counter(dict(zip(kept, counts[order].tolist(), strict=True))), too_many, hashes
 
 
+def _of_type(kind: str, values: pa.Array) -> Stored:
+    if kind != "number" or pa.types.is_float64(values.type):
+        return Stored(kind, values)
+    return stored(values)
+
+
 def _sample(value: Stored, row_N: np.ndarray, seed: int) -> tuple[tuple[int, object], ...]:
     if value.type in ("nothing", "other"):
         return ()
     hash_N = row_hash(row_N, seed)
     order = np.argsort(hash_N, kind="stable")[:SAMPLE_SIZE]
-    array = pc.cast(value.array, pa.int64()) if value.type == "datetime" else value.array
+    array = value.array if value.exact is None else value.exact
+    array = pc.cast(array, pa.int64()) if value.type == "datetime" else array
     return tuple(zip(hash_N[order].tolist(), array.take(pa.array(order)).to_pylist(), strict=True))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+from assay.cells import Levels, are_number_like, canonical_levels
 from assay.errors import DataFault, Fault, did_you_mean
 from assay.profile import ColumnSummary, LabelProfile
-from assay.vocabulary import Task
+from assay.vocabulary import ColumnKind, Task
 
 MAX_NUMBERED_CLASSES = 20  # a whole-number label with more distinct values is a quantity
 MAX_CLASSES = 1_000
+OTHER_FIX = "choose another label, or turn it into text or numbers"
 FALSE_FIRST = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"-1", "1"})
 
 
@@ -41,16 +44,33 @@ def infer_task(summary: ColumnSummary) -> Task:
 
 
 def label_profile(
-    name: str, summary: ColumnSummary, task: Task | None, positive: str | None
+    name: str,
+    summary: ColumnSummary,
+    task: Task | None,
+    positive: str | None,
+    missing_values: tuple[str, ...] | None = None,
 ) -> tuple[LabelProfile, list[Fault]]:
     """Return what is known of the label, and every reason why it cannot be learned."""
     place = f"label '{name}'"
+    summary = _without_missing(summary, task, missing_values)
+    if "other" in summary.stored:
+        known = LabelProfile(name, task or Task.BINARY)
+        return known, [Fault(place, f"holds {summary.other_type}, expected classes or numbers", OTHER_FIX)]
     if not summary.num_present:
         return LabelProfile(name, task or Task.BINARY), [Fault(place, "every row is missing", "choose another label")]
     task = task or infer_task(summary)
-    if task is Task.REGRESSION:
-        return _numeric_label(name, place, summary)
-    return _class_label(name, place, summary, task, positive)
+    make = _numeric_label(name, place, summary) if task is Task.REGRESSION else None
+    known, faults = make or _class_label(name, place, summary, task, positive)
+    return replace(known, missing_values=missing_values), faults
+
+
+def _without_missing(
+    summary: ColumnSummary, task: Task | None, missing_values: tuple[str, ...] | None
+) -> ColumnSummary:
+    """Return the summary with the words as missing that mean it in this label, as `cells.missing_labels` tells them."""
+    numbers = summary.seen_as(ColumnKind.NUMERIC, missing_values)
+    few = task is not Task.REGRESSION and numbers.num_numbers < numbers.num_present
+    return summary if few and not are_number_like(numbers.counts) else numbers
 
 
 def _numeric_label(name: str, place: str, summary: ColumnSummary) -> tuple[LabelProfile, list[Fault]]:
@@ -84,7 +104,8 @@ def _numeric_label(name: str, place: str, summary: ColumnSummary) -> tuple[Label
 def _class_label(
     name: str, place: str, summary: ColumnSummary, task: Task, positive: str | None
 ) -> tuple[LabelProfile, list[Fault]]:
-    counts = dict(sorted(summary.counts.items(), key=lambda pair: _natural(pair[0])))
+    counts = dict(sorted(canonical_levels(summary.counts).items(), key=lambda pair: _natural(pair[0])))
+    positive = _as_class(positive, counts)
     faults = []
     if len(counts) < 2:
         faults.append(Fault(place, f"has one class, '{next(iter(counts))}'", "choose another label or add rows"))
@@ -109,6 +130,12 @@ def _class_label(
         )
     classes = _ordered(counts, positive) if len(counts) == 2 and not faults else list(counts)
     return LabelProfile(name, task, tuple(classes), tuple(counts[level] for level in classes)), faults
+
+
+def _as_class(positive: str | None, counts: Mapping[str, int]) -> str | None:
+    """Return the class that `data.positive` names, compared by value."""
+    code = len(counts) if positive is None else Levels(tuple(counts)).code(positive.strip())
+    return list(counts)[code] if 0 <= code < len(counts) else positive
 
 
 def _ordered(counts: dict[str, int], positive: str | None) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
+from assay.cells import BY_DEFAULT, MissingValues
 from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _columns, _pictures
 from assay.kinds._label import label_profile, summary_of, unknown_columns
@@ -44,12 +45,16 @@ class Image(Kind):
     def claims(self, table: pa.Table, label: str) -> bool:
         return any(_looks(table.column(name)) for name in table.column_names if name != label)
 
-    def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+    def summarise(
+        self, table: pa.Table, row_N: np.ndarray, seed: int, missing: MissingValues = BY_DEFAULT
+    ) -> dict[str, ColumnSummary]:
         found = {}
         for name in table.column_names:
             column = table.column(name)
             images = _pictures.is_pixels(column.type) or _is_bytes(column.type)
-            found[name] = _summary(column, row_N, seed) if images else _columns.summarise(column, row_N, seed)
+            found[name] = (
+                _summary(column, row_N, seed) if images else _columns.summarise(column, row_N, seed, missing.of(name))
+            )
         return found
 
     def profile(
@@ -59,8 +64,9 @@ class Image(Kind):
         task: Task | None,
         declared: Mapping[str, Any],
         positive: str | None,
+        missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
-        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive)
+        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.of(label))
         faults += unknown_columns(declared, summaries)
         columns: list[ColumnProfile] = []
         for name, summary in summaries.items():

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
+from assay.cells import BY_DEFAULT, MissingValues
 from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _ragged, _tensors
 from assay.kinds._label import label_profile, summary_of, unknown_columns
@@ -44,9 +45,11 @@ class Series(Kind):
     def claims(self, table: pa.Table, label: str) -> bool:
         return any(_holds_series(table.column(name)) for name in table.column_names if name != label)
 
-    def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
+    def summarise(
+        self, table: pa.Table, row_N: np.ndarray, seed: int, missing: MissingValues = BY_DEFAULT
+    ) -> dict[str, ColumnSummary]:
         series = [name for name in table.column_names if _holds_series(table.column(name))]
-        found = Tabular().summarise(table.drop_columns(series), row_N, seed)
+        found = Tabular().summarise(table.drop_columns(series), row_N, seed, missing)
         for name in series:
             found |= _summaries(table.column(name), name, row_N, seed)
         return found
@@ -58,17 +61,18 @@ class Series(Kind):
         task: Task | None,
         declared: Mapping[str, Any],
         positive: str | None,
+        missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
         series = [name for name, summary in summaries.items() if SERIES in summary.stored]
         plain = {name: summary for name, summary in summaries.items() if not _of(name, series)}
-        label_known, label_faults = label_profile(label, summary_of(label, plain), task, positive)
+        label_known, label_faults = label_profile(label, summary_of(label, plain), task, positive, missing.of(label))
         columns = [_column_profile(name, summaries, declared.get(name)) for name in series]
         used = [column.name for column in columns if not column.dropped]
         faults = [fault for name in used for fault in _faults(name, summaries)]
         if len(used) != 1:
             faults.append(_how_many(used))
         faults += unknown_columns(declared, [*plain, *series])
-        beside, told = _beside(plain, label, task, declared, positive)
+        beside, told = _beside(plain, label, task, declared, positive, missing)
         faults += told
         raise_all(DataFault, [*faults, *label_faults])
         return Profile((*columns, *beside), label_known, summaries[label].num_rows)
@@ -104,7 +108,9 @@ class Series(Kind):
             found = [{column.name: one, **row} for one, row in zip(series, found, strict=True)]
         return found
 
-    def wordless(self, table: pa.Table, label: str, declared: Mapping[str, Any]) -> np.ndarray:
+    def wordless(
+        self, table: pa.Table, label: str, declared: Mapping[str, Any], missing: MissingValues = BY_DEFAULT
+    ) -> np.ndarray:
         """Return a mask of the rows whose series have fewer than two steps or an infinite number."""
         broken_N = np.zeros(table.num_rows, bool)
         for name in table.column_names:
@@ -206,13 +212,18 @@ def _how_many(used: list[str]) -> Fault:
 
 
 def _beside(
-    plain: Mapping[str, ColumnSummary], label: str, task: Task | None, declared: Mapping[str, Any], positive: str | None
+    plain: Mapping[str, ColumnSummary],
+    label: str,
+    task: Task | None,
+    declared: Mapping[str, Any],
+    positive: str | None,
+    missing: MissingValues,
 ) -> tuple[list[ColumnProfile], list[Fault]]:
     """Return the plain columns beside the series as tables see them; those that cannot help are left out."""
     others = [name for name in plain if name != label]
     nested = [name for name in others if "other" in plain[name].stored]
     found = [
-        ColumnProfile(name, ColumnKind.CATEGORY, "holds lists, structs or bytes, no series of numbers")
+        ColumnProfile(name, ColumnKind.CATEGORY, f"holds {plain[name].other_type}, no series of numbers")
         for name in nested
     ]
     simple = {name: plain[name] for name in plain if name not in nested}
@@ -220,7 +231,7 @@ def _beside(
         return found, []
     said = {name: told for name, told in declared.items() if name in simple}
     try:
-        return [*found, *Tabular().profile(simple, label, task, said, positive).columns], []
+        return [*found, *Tabular().profile(simple, label, task, said, positive, missing).columns], []
     except DataFault as error:
         place = {f"label '{label}'", "data.positive", "columns"}
         faults = [fault for fault in error.faults if fault.place not in place]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
+from assay.cells import BY_DEFAULT, MissingValues, canonical_levels, class_codes
 from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _arrays, _columns
 from assay.kinds._label import label_profile, summary_of, unknown_columns
@@ -35,8 +36,11 @@ class Tabular(Kind):
         [1, 2, -1]
     """
 
-    def summarise(self, table: pa.Table, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
-        return {name: _columns.summarise(table.column(name), row_N, seed) for name in table.column_names}
+    def summarise(
+        self, table: pa.Table, row_N: np.ndarray, seed: int, missing: MissingValues = BY_DEFAULT
+    ) -> dict[str, ColumnSummary]:
+        names = table.column_names
+        return {name: _columns.summarise(table.column(name), row_N, seed, missing.of(name)) for name in names}
 
     def profile(
         self,
@@ -45,10 +49,11 @@ class Tabular(Kind):
         task: Task | None,
         declared: Mapping[str, Any],
         positive: str | None,
+        missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
-        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive)
+        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.of(label))
         faults += unknown_columns(declared, summaries)
-        columns = self.columns(summaries, label, declared)
+        columns = self.columns(summaries, label, declared, missing)
         faults += [fault for column in columns for fault in _column_faults(column, summaries[column.name])]
         if not any(not column.dropped for column in columns):
             reasons = "; ".join(f"'{column.name}': {column.dropped}" for column in columns[:5]) or "there are none"
@@ -63,11 +68,17 @@ class Tabular(Kind):
         return Profile(tuple(columns), label_known, summaries[label].num_rows)
 
     def columns(
-        self, summaries: Mapping[str, ColumnSummary], label: str, declared: Mapping[str, Any]
+        self,
+        summaries: Mapping[str, ColumnSummary],
+        label: str,
+        declared: Mapping[str, Any],
+        missing: MissingValues = BY_DEFAULT,
     ) -> list[ColumnProfile]:
         """Return what is known of each column but the label."""
         return [
-            _column_profile(name, summary, declared.get(name)) for name, summary in summaries.items() if name != label
+            _column_profile(name, summary, declared.get(name), missing.of(name))
+            for name, summary in summaries.items()
+            if name != label
         ]
 
     def to_batch(self, table: pa.Table, profile: Profile, row_N: np.ndarray | None = None) -> Batch:
@@ -126,12 +137,13 @@ def _label_array(table: pa.Table, profile: Profile, row_N: np.ndarray, faults: l
         return None
     column = table.column(label.name)
     if label.task is Task.REGRESSION:
-        found = _arrays.to_array(column, ColumnProfile(label.name, ColumnKind.NUMERIC), row_N)
+        as_numbers = ColumnProfile(label.name, ColumnKind.NUMERIC, missing_values=label.missing_values)
+        found = _arrays.to_array(column, as_numbers, row_N)
         if isinstance(found, Fault):
             faults.append(replace(found, place=f"label '{label.name}'"))
             return None
         return found
-    code_N = _arrays.to_codes(_columns.canonical_text(_columns.stored(column)), label.classes).astype(np.int64)
+    code_N = class_codes(column, label.classes, label.missing_values).astype(np.int64)
     unseen_N = code_N == len(label.classes)
     if unseen_N.any():
         first = int(np.flatnonzero(unseen_N)[0])
@@ -147,10 +159,13 @@ def _label_array(table: pa.Table, profile: Profile, row_N: np.ndarray, faults: l
     return code_N
 
 
-def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnProfile:
+def _column_profile(
+    name: str, raw: ColumnSummary, declared: Any, missing_values: tuple[str, ...] | None
+) -> ColumnProfile:
     kind = declared.kind if declared is not None and declared.kind is not None else None
     told = kind is not None
-    kind = kind or _infer(summary)
+    kind = kind or _infer(raw, missing_values)
+    summary = raw.seen_as(kind, missing_values)
     dropped = "left out by the experiment file" if declared is not None and declared.drop else ""
     if not dropped:
         dropped = _hopeless(summary) or ("" if told else _id_like(summary, kind))
@@ -171,13 +186,16 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any) -> ColumnP
         levels=tuple(level for level, _ in levels),
         level_counts=tuple(count for _, count in levels),
         as_text=_says_something(levels),
+        missing_values=missing_values,
+        seconds="seconds" in summary.stored and kind is ColumnKind.NUMERIC,
     )
     if dropped:
         return column
     return replace(column, sample=_arrays.canonical_sample([value for _, value in summary.sample], column))
 
 
-def _infer(summary: ColumnSummary) -> ColumnKind:
+def _infer(raw: ColumnSummary, missing_values: tuple[str, ...] | None = None) -> ColumnKind:
+    summary = raw.seen_as(ColumnKind.NUMERIC, missing_values)
     present = summary.num_present
     if present == 0:
         return ColumnKind.NUMERIC
@@ -187,6 +205,7 @@ def _infer(summary: ColumnSummary) -> ColumnKind:
         return ColumnKind.DATETIME
     if summary.num_numbers == present:
         return ColumnKind.NUMERIC
+    summary, present = raw, raw.num_present
     mean_words = summary.num_words / present
     if mean_words >= TEXT_WORDS and summary.num_distinct > 0.5 * present:
         return ColumnKind.TEXT
@@ -196,6 +215,8 @@ def _infer(summary: ColumnSummary) -> ColumnKind:
 def _hopeless(summary: ColumnSummary) -> str:
     if not summary.num_present:
         return "every value is missing"
+    if "other" in summary.stored:
+        return f"holds {summary.other_type}, expected numbers, text, dates or true/false"
     if summary.num_distinct <= 1 and not summary.num_missing:
         return "every value is the same"
     return ""
@@ -220,7 +241,7 @@ def _says_something(levels: list[tuple[str, int]]) -> bool:
 
 
 def _ordered_levels(summary: ColumnSummary) -> list[tuple[str, int]]:
-    return sorted(summary.counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return sorted(canonical_levels(summary.counts).items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _column_faults(column: ColumnProfile, summary: ColumnSummary) -> list[Fault]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.cells import BY_DEFAULT, MissingValues, with_nulls, words_for
 from assay.errors import DataFault
-from assay.kinds import _arrays
 from assay.kinds.tabular import Tabular
 from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.spec import ColumnSpec
@@ -45,8 +45,9 @@ class Text(Tabular):
         task: Task | None,
         declared: Mapping[str, Any],
         positive: str | None,
+        missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
-        made = self._profile(summaries, label, task, declared, positive)
+        made = self._profile(summaries, label, task, declared, positive, missing)
         return replace(made, columns=tuple(_counted(column) for column in made.columns))
 
     def default_steps(self, wants: str) -> tuple[str, ...]:
@@ -54,16 +55,19 @@ class Text(Tabular):
             return tuple(step for step in super().default_steps("dense") if step != "tfidf_text")
         return super().default_steps(wants)
 
-    def wordless(self, table: pa.Table, label: str, declared: Mapping[str, Any]) -> np.ndarray:
+    def wordless(
+        self, table: pa.Table, label: str, declared: Mapping[str, Any], missing: MissingValues = BY_DEFAULT
+    ) -> np.ndarray:
         """Return a mask of the rows whose texts are all empty; which columns are text is told from the first rows."""
         head = table.slice(0, SHOWN_ROWS)
-        summaries = self.summarise(head, np.arange(head.num_rows), seed=0)
-        known = self.columns(summaries, label, declared)
+        summaries = self.summarise(head, np.arange(head.num_rows), 0, missing)
+        known = self.columns(summaries, label, declared, missing)
         names = [column.name for column in known if column.kind is ColumnKind.TEXT and not column.dropped]
         worded = _most_words(summaries, label, declared)
         empty_N = np.ones(table.num_rows, bool)
         for name in names or ([] if worded is None else [worded]):
-            empty_N &= [not text.strip() for text in _arrays.to_text(table.column(name))]
+            text = with_nulls(table.column(name), words_for(ColumnKind.TEXT, missing.of(name)))
+            empty_N &= np.asarray(text.is_null())
         return empty_N if names or worded is not None else np.zeros(table.num_rows, bool)
 
     def _profile(
@@ -73,17 +77,18 @@ class Text(Tabular):
         task: Task | None,
         declared: Mapping[str, Any],
         positive: str | None,
+        missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
         worded = _most_words(summaries, label, declared)
         try:
-            made = super().profile(summaries, label, task, declared, positive)
+            made = super().profile(summaries, label, task, declared, positive, missing)
             if worded is None or any(column.kind is ColumnKind.TEXT for column in made.used):
                 return _with_text(made)
         except DataFault:  # the column of most words may be all there is, and be taken for an identifier
             if worded is None:
                 raise
         asked = {**declared, worded: ColumnSpec(kind=ColumnKind.TEXT)}
-        return super().profile(summaries, label, task, asked, positive)
+        return super().profile(summaries, label, task, asked, positive, missing)
 
 
 def _most_words(summaries: Mapping[str, ColumnSummary], label: str, declared: Mapping[str, Any]) -> str | None:

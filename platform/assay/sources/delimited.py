@@ -16,7 +16,7 @@ from assay.parts import Source
 from assay.sources._broken import not_utf8, told
 from assay.sources._paths import everywhere, expand, open_stream
 
-NULLS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"]
+NULLS = [""]  # and only where it is not quoted; which words mean missing, `assay.cells` decides by column type
 OTHER_DELIMITERS = (";", "|", "\t", ",")
 HEADER_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
@@ -138,5 +138,8 @@ def _parse_options(file: str) -> pacsv.ParseOptions:
 
 def _convert_options(names: Sequence[str]) -> pacsv.ConvertOptions:
     return pacsv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=NULLS
+        column_types={name: pa.string() for name in names},
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=NULLS,
     )

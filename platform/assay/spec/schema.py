@@ -16,6 +16,13 @@ from assay.vocabulary import ColumnKind, Task
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 
+def _words(value: Any) -> Any:
+    """Take `[-999, NA, null]`: YAML reads some words that mean missing as something else."""
+    if not isinstance(value, list):
+        return value
+    return ["null" if word is None else str(word) if isinstance(word, int | float) else word for word in value]
+
+
 class PartSpec(Strict):
     """A part by its key, with the settings to make it from; a bare string in YAML is the key alone."""
 
@@ -51,7 +58,17 @@ class DataSpec(Strict):
         "error", description="what to do with files that are no whole image, and with rows of text without a word"
     )
     missing_label: Literal["error", "drop"] = Field("error", description="what to do with rows without a label")
+    missing_values: list[str] | None = Field(
+        None,
+        description="words that mean missing, in all columns and the label; left out, the usual ones of each column "
+        "type: NA, ?, null, None, - and others in numbers and dates, NA and the like in categories, none in texts",
+    )
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _words_are_text(cls, value: Any) -> Any:
+        return _words(value)
 
 
 class ColumnSpec(Strict):
@@ -59,9 +76,17 @@ class ColumnSpec(Strict):
 
     kind: ColumnKind | None = Field(None, description="inferred when left out")
     drop: bool = Field(False, description="leave the column out")
+    missing_values: list[str] | None = Field(
+        None, description="words that mean missing in this column, in place of `data.missing_values` or the usual ones"
+    )
     max_side: int | None = Field(
         None, ge=4, le=1_024, description="pixels that the longer side of images is made smaller to; 64 when left out"
     )
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _words_are_text(cls, value: Any) -> Any:
+        return _words(value)
 
 
 class ForecastSpec(Strict):

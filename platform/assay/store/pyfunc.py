@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from assay.cells import from_frame
 from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.store import artifact
@@ -28,10 +27,10 @@ class Predictor:
         """
         framing = framing_of(self.model.card)
         if framing is not None:
-            told = forecast(framing, pa.Table.from_pandas(rows, preserve_index=False), self.model.predict)
+            told = forecast(framing, from_frame(rows), self.model.predict)
             coming: pd.DataFrame = told.to_pandas()
             return coming
-        answer: pd.DataFrame = self.model.answer_table(pa.Table.from_pandas(rows, preserve_index=False)).to_pandas()
+        answer: pd.DataFrame = self.model.answer_table(from_frame(rows)).to_pandas()
         answer.index = rows.index
         return answer
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.cells import with_nulls
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
 from assay.model import Model
@@ -126,7 +127,7 @@ def _codes(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, list[str]]:
 
 def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     try:
-        found = pc.cast(column.combine_chunks(), pa.float64())
+        found = pc.cast(with_nulls(column), pa.float64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         text = str(error).split("\n")[0][:100]
         raise DataFault.at(f"column '{name}'", f"is a channel, but holds no numbers ({text})", "see `series`") from None

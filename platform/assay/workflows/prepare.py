@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from assay import catalog
 from assay.batch import ROUGH, Batch, Pending
+from assay.cells import MissingValues, missing_labels
 from assay.engines import loading, objects
 from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
@@ -133,7 +134,8 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     """
     check_columns(table, experiment)
     label = experiment.data.label
-    missing = _missing(table.column(label).combine_chunks())
+    regression = None if experiment.task is None else experiment.task is Task.REGRESSION
+    missing = missing_labels(table.column(label), regression, MissingValues.told_by(experiment).of(label))
     count = pc.sum(missing).as_py() or 0
     if count == 0:
         return table
@@ -167,13 +169,6 @@ def check_columns(table: pa.Table, experiment: Experiment) -> None:
     raise_all(DataFault, faults)
 
 
-def _missing(array: pa.Array) -> pa.Array:
-    null = array.is_null(nan_is_null=True)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        return pc.or_(null, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), False))
-    return null
-
-
 def looks_like_classes(table: pa.Table, experiment: Experiment) -> bool:
     """Whether the label has few values, so that folds should hold them in proportion."""
     if experiment.task is not None:
@@ -197,14 +192,16 @@ def _guide(table: pa.Table, split: Split, experiment: Experiment) -> np.ndarray 
 def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> Profile:
     """Profile training rows in one parallel pass."""
     kind = experiment.kind or "tabular"
-    summaries = loading.summarise(kind, table_ref, len(row_N), row_N, child(experiment.seed, "profile"))
+    missing = MissingValues.told_by(experiment)
+    summaries = loading.summarise(kind, table_ref, len(row_N), row_N, child(experiment.seed, "profile"), missing)
     declared = dict(experiment.columns)
     if experiment.forecast is not None:  # columns of the file that a forecast does not read are not in its rows
         declared = {name: told for name, told in declared.items() if name in experiment.forecast.known}
     if experiment.data.group is not None:  # which group a row belongs to says nothing about rows of new groups
         declared[experiment.data.group] = ColumnSpec(drop=True)
     part: Kind = catalog.make(Shelf.KINDS, kind)
-    return part.profile(summaries, experiment.data.label, experiment.task, declared, experiment.data.positive)
+    data = experiment.data
+    return part.profile(summaries, data.label, experiment.task, declared, data.positive, missing)
 
 
 def _check_folds(folds: Folds) -> None:

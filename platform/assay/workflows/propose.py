@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
+from assay.cells import MissingValues
 from assay.engines import loading
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
@@ -36,8 +37,10 @@ def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
     """Profile the head as if it were the training rows."""
     check_columns(table, experiment)
     kind: Kind = catalog.make(Shelf.KINDS, choices.kind_of(experiment, table))
-    summaries = kind.summarise(table, np.arange(table.num_rows), child(experiment.seed, "profile"))
-    return kind.profile(summaries, experiment.data.label, experiment.task, experiment.columns, experiment.data.positive)
+    missing = MissingValues.told_by(experiment)
+    summaries = kind.summarise(table, np.arange(table.num_rows), child(experiment.seed, "profile"), missing)
+    data = experiment.data
+    return kind.profile(summaries, data.label, experiment.task, experiment.columns, data.positive, missing)
 
 
 def initial(data: list[str], label: str, declared: str | None = None, preset: str = "balanced") -> tuple[str, str]:

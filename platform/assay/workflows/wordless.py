@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
+from assay.cells import MissingValues
 from assay.errors import DataFault
 from assay.spec import Experiment
 from assay.vocabulary import Shelf
@@ -24,7 +25,8 @@ def with_words(table: pa.Table, experiment: Experiment, place: str) -> tuple[pa.
     key = "" if experiment.forecast is not None else kind_of(experiment, table)
     if key not in FLAW:
         return table, 0
-    empty_N = catalog.make(Shelf.KINDS, key).wordless(table, experiment.data.label, experiment.columns)
+    missing = MissingValues.told_by(experiment)
+    empty_N = catalog.make(Shelf.KINDS, key).wordless(table, experiment.data.label, experiment.columns, missing)
     row_n = np.flatnonzero(empty_N)
     if not len(row_n):
         return table, 0

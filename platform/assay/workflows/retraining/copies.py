@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.kinds._columns import Stored, canonical_text, stored
+from assay.cells import NUMBERS, Stored, canonical_text, stored, without_words
 
 MANY_TWINS = 0.01  # share of the old rows with an equal one among them, from which on equal rows are no copies
 
@@ -67,5 +67,5 @@ def _as_text(column: pa.Array) -> pa.Array:
     value = stored(column)
     if value.type == "string":
         with suppress(pa.ArrowInvalid):
-            value = Stored("number", pc.cast(value.array, pa.float64()))
+            value = Stored("number", pc.cast(without_words(value.array, NUMBERS), pa.float64()))
     return canonical_text(value)

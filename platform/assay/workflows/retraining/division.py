@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.cells import canonical_levels, canonical_text, class_codes, stored
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
-from assay.kinds._columns import canonical_text, stored
 from assay.spec import DataSpec
 from assay.spec.retraining import RetrainSpec
 from assay.workflows.retraining.copies import without_copies
@@ -147,13 +147,14 @@ def _same_type(one: pa.ChunkedArray, other: pa.ChunkedArray) -> tuple[pa.Chunked
 
 def of_classes(table: pa.Table, label: str, classes: Sequence[str]) -> pa.Table:
     """Return the rows whose label is one of some classes."""
-    said = canonical_text(stored(table.column(label)))
-    return table.filter(pc.is_in(said, value_set=pa.array(classes, pa.string())))
+    code_N = class_codes(table.column(label), tuple(classes))
+    return table.filter(pa.array((code_N >= 0) & (code_N < len(classes))))
 
 
 def classes_of(table: pa.Table, label: str) -> set[str]:
     """Return the classes that rows have."""
-    return set(pc.unique(canonical_text(stored(table.column(label)))).to_pylist())
+    counts = pc.value_counts(canonical_text(stored(table.column(label)))).to_pylist()
+    return set(canonical_levels({found["values"]: found["counts"] for found in counts if found["values"] is not None}))
 
 
 def _newest(old: pa.Table, new: pa.Table, data: DataSpec, rule: RetrainSpec, num_fresh: int) -> np.ndarray:
