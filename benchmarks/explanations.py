@@ -21,8 +21,9 @@ from threadpoolctl import threadpool_limits
 from assay import catalog
 from assay.explaining.explanation import EVALUATIONS, MOST_EVALUATIONS, Explainer, Explanation
 from assay.explaining.rows import Row
-from assay.model import Combination, Member, Model, Recipe
+from assay.model import Combination, Member, Model
 from assay.parts import Learned
+from assay.recipe import Recipe
 from assay.spec import PartSpec
 from assay.vocabulary import Shelf
 from assay.workflows.prepare import learn_recipe

@@ -25,8 +25,9 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.engines import cluster, serving
-from assay.model import Combination, Member, Model, Recipe, StepState
+from assay.model import Combination, Member, Model
 from assay.parts import Learned
+from assay.recipe import Recipe, StepState
 from assay.store import artifact
 from assay.store.releases import Release
 from assay.vocabulary import Shelf

@@ -12,9 +12,10 @@ import pytest
 
 from assay import catalog
 from assay.errors import ArtifactFault
-from assay.model import Combination, Member, Model, Recipe, StepState
+from assay.model import Combination, Member, Model
 from assay.partial import Piece, piece_of, wanted
 from assay.parts import Learned
+from assay.recipe import Recipe, StepState
 from assay.vocabulary import Shelf
 
 

@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.batch import Pending
-from assay.model import Member, Model, Recipe, learn_steps
+from assay.model import Member, Model
+from assay.recipe import Recipe, learn_steps
 from assay.store import artifact
 from assay.vocabulary import ColumnKind, Shelf
 

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.model import Member, Model, Recipe
+from assay.model import Member, Model
 from assay.parts import Json
+from assay.recipe import Recipe
 from assay.store import reference
 from assay.vocabulary import Shelf
 from assay.workflows.finalize import scores

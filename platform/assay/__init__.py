@@ -13,16 +13,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.api import Experiment, Result, drift, explain, load_model, resume, retrain, try_ensembles
+    from assay.api import (
+        Experiment,
+        Predictions,
+        Result,
+        drift,
+        explain,
+        load_model,
+        predict,
+        resume,
+        retrain,
+        try_ensembles,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
     "Experiment",
+    "Predictions",
     "Result",
     "__version__",
     "drift",
     "explain",
     "load_model",
+    "predict",
     "resume",
     "retrain",
     "try_ensembles",
@@ -35,3 +48,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'assay' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,6 +15,7 @@ from assay.workflows.checking import checked, read_experiment
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from assay.model import Model
 
@@ -115,6 +116,56 @@ def load_model(reference: str, storage: str | Path | None = None) -> Model:
     from assay.workflows.models import resolve
 
     return artifact.load(resolve(reference, Storage(storage)).folder)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of rows, and the rows that could not be read.
+
+    `table` holds `row`, `prediction` and `probability_CLASS` for each class; of a forecast the columns of each series,
+    the time and `prediction`.
+    """
+
+    table: pa.Table
+    errors: list[dict[str, Any]]  # of each row that could not be read: `row` and `error`
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the predictions as a DataFrame."""
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
+
+
+def predict(
+    model: str | Model,
+    data: Any,
+    storage: str | Path | None = None,
+    *,
+    on_error: str = "fail",
+) -> Predictions:
+    """Predict rows with a model.
+
+    `model` is a model or what stands for one; `data` is a path, paths, a DataFrame (pandas, polars) or an Arrow table.
+    `on_error` says what to do with rows that cannot be read: `fail`; `skip` leaves them out; `null` gives them no
+    prediction. For files that do not fit into memory use `assay predict`, which writes to a file.
+
+    Raises:
+        SpecFault, DataFault, ArtifactFault: see `assay.errors`.
+    """
+    import pyarrow as pa
+
+    from assay.workflows import predicting
+
+    known = load_model(model, storage) if isinstance(model, str) else model
+    how = predicting.on_error_of(on_error)
+    paths = [str(data)] if isinstance(data, str | Path) else data
+    if isinstance(paths, list | tuple):
+        table = predicting.read(predicting.Source([str(path) for path in paths], on_error=how))
+    else:
+        from assay.engines.loading import from_memory
+
+        table = from_memory(paths)
+    blocks, bad = predicting.predicted(known, table, how)
+    return Predictions(pa.concat_tables(blocks), [one.to_json() for one in bad])
 
 
 def drift(

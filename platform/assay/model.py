@@ -10,110 +10,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from assay import catalog
-from assay.batch import Batch, Pending
+from assay.batch import Batch
+from assay.cells import from_frame
 from assay.decision import Calibration, Decision, read_calibration, read_decision
 from assay.errors import ArtifactFault, AssayError
-from assay.parts import Algorithm, Ensemble, Files, Fit, Fitted, Json, Learned, Step
+from assay.parts import Algorithm, Ensemble, Files, Fit, Fitted, Json, Learned
 from assay.profile import Profile
-from assay.seeds import child
+from assay.recipe import OWN_STEPS, Recipe, StepState, WithSteps
 from assay.vocabulary import Shelf, Task
 
 FORMAT = 2  # of the files; a reader refuses what it does not know
-OWN_STEPS = "steps.json"  # among a member's files: the steps that were learned with it
 READS = (1, 2)  # 1 knows no members that read only some features
-
-
-@dataclass(frozen=True)
-class StepState:
-    """A step and what it learned; None when every fit learns it anew on its own rows."""
-
-    key: str
-    params: Json
-    state: Json | None
-
-    @property
-    def part(self) -> Step:
-        """The step itself."""
-        made: Step = catalog.make(Shelf.STEPS, self.key, self.params)
-        return made
-
-    def apply(self, batch: Batch) -> Batch:
-        """Return the changed batch."""
-        assert self.state is not None, f"step '{self.key}' is learned inside fits"
-        return self.part.apply(self.state, batch)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Steps in order: turns canonical columns into what one family of algorithms reads.
-
-    From the first step that looks at the label on, steps have no state here: each fit learns them on its own rows.
-    """
-
-    steps: tuple[StepState, ...]
-
-    def apply(self, batch: Batch) -> Batch:
-        """Return the batch as one packed matrix; pure, the same in training and in the server."""
-        for step in self.steps:
-            if step.state is not None:
-                batch = step.apply(batch)
-        return self.packed(batch)
-
-    def packed(self, batch: Batch) -> Batch:
-        """Pack a batch that passed the learned steps; what the others will change stays apart from the matrix."""
-        waiting = [step for step in self.steps if step.state is None]
-        names = {name for step in waiting for name in step.part.columns(batch)}
-        apart = [name for name in batch.meaning if name in names]
-        return replace(batch.packed(apart), pending=tuple(Pending(step.key, step.params) for step in waiting))
-
-
-def learn_steps(steps: Sequence[Pending], batch: Batch, seed: int) -> tuple[tuple[StepState, ...], Batch]:
-    """Learn steps in order, each on the rows as the one before left them; those that find no column are left out."""
-    learned = []
-    for place, spec in enumerate(steps):
-        step = StepState(spec.key, dict(spec.params), None)
-        if step.part.columns(batch):
-            state, batch = step.part.learn(batch, child(seed, place, spec.key))
-            learned.append(replace(step, state=state))
-    return tuple(learned), batch
-
-
-def settle(batch: Batch, seed: int) -> tuple[tuple[StepState, ...], Batch]:
-    """Learn the pending steps of a batch on its own rows; returns them, and the rows as one matrix."""
-    steps, changed = learn_steps(batch.pending, replace(batch, pending=()), seed)
-    return steps, changed.packed()
-
-
-@dataclass(frozen=True)
-class WithSteps:
-    """A fitted algorithm behind the steps that were learned with it, on the same rows."""
-
-    steps: tuple[StepState, ...]
-    fitted: Fitted
-
-    @property
-    def facts(self) -> Mapping[str, float]:
-        """What fitting settled."""
-        return self.fitted.facts
-
-    def predict(self, batch: Batch) -> np.ndarray:
-        """Return prediction_NK for rows that passed the learned steps of the recipe."""
-        batch = replace(batch, pending=())
-        for step in self.steps:
-            batch = step.apply(batch)
-        return self.fitted.predict(batch.packed())
-
-    def files(self) -> Files:
-        """Return the algorithm's content, and the steps as JSON."""
-        content = self.fitted.files()
-        assert OWN_STEPS not in content, "an algorithm's file would be replaced"
-        return {**content, OWN_STEPS: json.dumps([vars(step) for step in self.steps], allow_nan=False).encode()}
 
 
 @dataclass(frozen=True)
@@ -166,9 +79,12 @@ class Combination:
         return part.combine_rows(learned, prediction_mNK, None if columns is None else columns.without_pending())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
-    """Everything that is needed to predict, and to say what it was trained on."""
+    """Everything that is needed to predict, and to say what it was trained on.
+
+    Rows are Arrow tables, or DataFrames of pandas or polars.
+    """
 
     kind: str
     profile: Profile
@@ -178,6 +94,11 @@ class Model:
     card: Json = field(default_factory=dict)  # what a person wants to know: experiment, run, metric, scores
     calibration: Calibration | None = None
     decision: Decision | None = None  # the most probable class when left out
+
+    def __repr__(self) -> str:
+        label, names = self.profile.label, dict.fromkeys(member.name for member in self.members)
+        shown = ", ".join([*names][:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return f"<Model of {label.name!r} ({label.task.value}): {shown}; {len(self.profile.used)} columns>"
 
     @property
     def task(self) -> Task:
@@ -195,7 +116,7 @@ class Model:
         Raises:
             DataFault: naming each column that is missing or of another type than in training.
         """
-        made: Batch = catalog.make(Shelf.KINDS, self.kind).to_batch(table, self.profile)
+        made: Batch = catalog.make(Shelf.KINDS, self.kind).to_batch(from_frame(table), self.profile)
         return made
 
     def predict(self, table: pa.Table) -> np.ndarray:

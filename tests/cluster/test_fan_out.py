@@ -13,8 +13,9 @@ import pytest
 
 from assay import catalog
 from assay.engines import serving
-from assay.model import Combination, Member, Model, Recipe
+from assay.model import Combination, Member, Model
 from assay.parts import Learned
+from assay.recipe import Recipe
 from assay.store import artifact
 from assay.store.releases import Release
 from assay.vocabulary import Shelf

@@ -11,8 +11,9 @@ import pytest
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.trial import algorithm_of, fit_capped, fit_fold
-from assay.model import Member, Model, Recipe, WithSteps
+from assay.model import Member, Model
 from assay.profile import Profile
+from assay.recipe import Recipe, WithSteps
 from assay.spec import PartSpec
 from assay.vocabulary import Shelf
 from assay.workflows.prepare import learn_recipe

@@ -10,7 +10,8 @@ from assay import catalog
 from assay.batch import Pending
 from assay.explaining import players
 from assay.explaining.explanation import Explainer
-from assay.model import Member, Model, Recipe, learn_steps
+from assay.model import Member, Model
+from assay.recipe import Recipe, learn_steps
 from assay.vocabulary import Shelf
 
 EVERYBODY, NOBODY = np.ones((1, 64), bool), np.zeros((1, 64), bool)

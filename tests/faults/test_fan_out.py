@@ -21,8 +21,9 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
-from assay.model import Combination, Member, Model, Recipe
+from assay.model import Combination, Member, Model
 from assay.parts import Learned
+from assay.recipe import Recipe
 from assay.store import artifact
 from assay.store.registry import Registry
 from assay.store.releases import Releases

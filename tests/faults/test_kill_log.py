@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
-from assay.model import Member, Model, Recipe
+from assay.model import Member, Model
+from assay.recipe import Recipe
 from assay.store import artifact, prediction_log
 from assay.store.runs import Storage
 from assay.vocabulary import Shelf

@@ -22,7 +22,8 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
-from assay.model import Member, Model, Recipe
+from assay.model import Member, Model
+from assay.recipe import Recipe
 from assay.store import artifact
 from assay.store.registry import Registry
 from assay.store.releases import Releases

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from assay import catalog
-from assay.model import Member, Model, Recipe, StepState
+from assay.model import Member, Model
+from assay.recipe import Recipe, StepState
 from assay.store import artifact
 from assay.store.releases import Release
 from assay.vocabulary import Shelf

@@ -14,7 +14,7 @@ from bars import bars, save
 
 import assay
 from assay.store.runs import Run, Storage
-from assay.workflows.models import predict
+from assay.workflows.predicting import Source, predict
 
 pytestmark = pytest.mark.cluster
 NUM_ROWS, NUM_BROKEN = 90, 2
@@ -85,7 +85,7 @@ def test_folders_tables_and_archives_are_predicted_alike(home: Path, result: ass
     folder, storage = str(run_of(home, result).model), Storage(home / "storage")
     said = {}
     for name in ("new.csv", "new.parquet", "new.npz", "new"):
-        predict(folder, [str(home / name)], home / "said.parquet", storage, None, None)
+        predict(folder, Source([str(home / name)]), home / "said.parquet", storage, force=True)
         said[name] = pq.read_table(home / "said.parquet").column("prediction").to_pylist()
     assert said["new.csv"] == said["new.parquet"] == said["new.npz"] == labels
     assert said["new"] == sorted(labels)

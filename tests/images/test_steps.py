@@ -7,8 +7,8 @@ from bars import bars
 
 from assay import catalog
 from assay.batch import Batch, Column
-from assay.model import learn_steps
 from assay.parts import Json
+from assay.recipe import learn_steps
 from assay.vocabulary import ColumnKind, Shelf
 
 

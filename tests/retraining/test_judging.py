@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
-from assay.model import Member, Model, Recipe
+from assay.model import Member, Model
+from assay.recipe import Recipe
 from assay.spec.retraining import RetrainSpec
 from assay.vocabulary import Shelf
 from assay.workflows.retraining import judging

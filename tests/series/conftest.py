@@ -8,7 +8,8 @@ import pytest
 
 from assay import catalog
 from assay.batch import Pending
-from assay.model import Member, Model, Recipe, learn_steps
+from assay.model import Member, Model
+from assay.recipe import Recipe, learn_steps
 from assay.vocabulary import Shelf
 
 

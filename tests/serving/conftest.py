@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
-from assay.model import Member, Model, Recipe, StepState
+from assay.model import Member, Model
+from assay.recipe import Recipe, StepState
 from assay.store import artifact
 from assay.store.releases import Release
 from assay.vocabulary import Shelf

@@ -11,7 +11,8 @@ import pytest
 
 import assay
 from assay import catalog
-from assay.model import Member, Model, Recipe
+from assay.model import Member, Model
+from assay.recipe import Recipe
 from assay.store import artifact, prediction_log
 from assay.store.registry import Registry
 from assay.store.runs import Storage

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from assay import catalog
-from assay.model import Member, Model, Recipe, StepState
+from assay.model import Member, Model
+from assay.recipe import Recipe, StepState
 from assay.store.artifact import Artifact, pack
 from assay.store.registry import Registry
 from assay.store.tracking import Tracking

@@ -11,8 +11,9 @@ import pytest
 from assay import catalog
 from assay.evaluation.diversity import Diversity
 from assay.evaluation.leaderboard import Entry
-from assay.model import Combination, Member, Model, Recipe, StepState
+from assay.model import Combination, Member, Model
 from assay.parts import Evidence, Fit, Learned
+from assay.recipe import Recipe, StepState
 from assay.vocabulary import EntryKind, Shelf, Task
 from assay.workflows.combine import Board, doubted
 from assay.workflows.evidence import chosen_members

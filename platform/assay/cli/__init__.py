@@ -44,7 +44,7 @@ app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:
-    """Run a verb; errors for people become text and exit codes, our own bugs keep their traceback."""
+    """Run a command; errors for people become text and exit codes, the traceback of a bug of ours goes to a file."""
     from assay.errors import AssayError
 
     try:
@@ -52,6 +52,22 @@ def main() -> None:
     except AssayError as error:
         print(f"{type(error).__name__}\n{error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
+    except (KeyboardInterrupt, SystemExit):
+        raise
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001
+        print(_reported(error), file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _reported(error: Exception) -> str:
+    """Write the traceback of an error of ours to a file, and return one line about it."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="assay-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    last = (str(error).strip().splitlines() or [""])[-1][:300]
+    return f"assay failed: {type(error).__name__}: {last}\nThis is a fault of assay. Report it with {file.name}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from assay.bad_rows import OnError
 from assay.cli import options
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
@@ -32,6 +33,8 @@ def predict(
     model: Model,
     data: Data,
     out: Annotated[Path, typer.Option(help="File to write, .csv or .parquet.")],
+    on_error: options.OnErrorOption = OnError.FAIL,
+    force: Annotated[bool, typer.Option(help="Replace a file that exists.")] = False,
     format_: options.Format = None,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
@@ -41,10 +44,12 @@ def predict(
     """Predict every row of DATA with MODEL."""
     from assay.cli import show
     from assay.store.runs import Storage
-    from assay.workflows import models
+    from assay.workflows import predicting
 
+    source = predicting.Source(data, address, format_, on_error)
     with show.stdout_is_for_data():
-        found = models.predict(model, data, out, Storage(storage), address, format_, tracking_uri)
+        found = predicting.predict(model, source, out, Storage(storage), tracking_uri, force=force)
+    show.bad_rows(found)
     if as_json:
         show.print_json(found)
     else:
@@ -55,6 +60,7 @@ def evaluate(
     model: Model,
     data: Data,
     metric: Annotated[str | None, typer.Option(help="Metric to show first.")] = None,
+    on_error: options.OnErrorOption = OnError.FAIL,
     format_: options.Format = None,
     address: options.Address = None,
     tracking_uri: options.TrackingUri = None,
@@ -64,14 +70,18 @@ def evaluate(
     """Score MODEL on the labelled rows of DATA."""
     from assay.cli import show
     from assay.store.runs import Storage
-    from assay.workflows import models
+    from assay.workflows import predicting
 
+    source = predicting.Source(data, address, format_, on_error)
     with show.stdout_is_for_data():
-        found = models.evaluate(model, data, Storage(storage), address, format_, metric, tracking_uri)
+        found = predicting.evaluate(model, source, Storage(storage), metric, tracking_uri)
+    show.bad_rows(found)
+    if found["seen_in_training"]:
+        typer.echo(f"warning: {found['model']} was trained on these rows, so the scores are too good", err=True)
     if as_json:
         show.print_json(found)
     else:
-        show.test_scores(found["scores"], found["rows"])
+        show.scores(found["scores"], f"{found['model']} on {found['rows']:,} rows of {found['data']}")
 
 
 def list_models(

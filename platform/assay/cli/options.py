@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from assay.bad_rows import OnError
+
 Storage = Annotated[
     Path | None, typer.Option(help="Folder that remembers.", envvar="ASSAY_STORAGE", show_default=".assay")
 ]
@@ -17,3 +19,10 @@ Preset = Annotated[
 ]
 Format = Annotated[str | None, typer.Option("--format", help="csv or parquet, when the ending does not tell.")]
 TrackingUri = Annotated[str | None, typer.Option(help="MLflow server.", envvar="MLFLOW_TRACKING_URI")]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        "--on-error",
+        help="What to do with rows that cannot be read: fail, skip (leave them out) or null (no prediction for them).",
+    ),
+]

@@ -82,13 +82,29 @@ def _members(names: Sequence[str]) -> str:
     return f"{len(names)} members: {shown}" if names else ""
 
 
-def test_scores(scores: Mapping[str, Any], rows: int) -> None:
+def test_scores(found: Mapping[str, Any], rows: int) -> None:
     """Print the scores on the test rows."""
+    scores(found, f"Test, {rows:,} rows that nothing was chosen by")
+
+
+def bad_rows(found: Mapping[str, Any]) -> None:
+    """Name rows that could not be read, on stderr: the first of them, and how many there are."""
+    for one in found["errors"]:
+        place = f"{one['file']}, row" if "file" in one else "row"
+        print(f"{place} {one['row']:,}: {one['error']}", file=sys.stderr)  # noqa: T201
+    if found["bad_rows"]:
+        listed = len(found["errors"])
+        more = f", the first {listed:,} are named" if found["bad_rows"] > listed else ""
+        print(f"{found['bad_rows']:,} rows could not be read{more}", file=sys.stderr)  # noqa: T201
+
+
+def scores(scores: Mapping[str, Any], title: str) -> None:
+    """Print every metric with its interval."""
     table = [
         [key, _score(entry["score"]), f"{_score(entry['low'])} to {_score(entry['high'])}"]
         for key, entry in scores.items()
     ]
-    print_table(["metric", "score", "95 % interval"], table, title=f"Test, {rows:,} rows that nothing was chosen by")
+    print_table(["metric", "score", "95 % interval"], table, title=title)
 
 
 def _score(value: float | None) -> str:

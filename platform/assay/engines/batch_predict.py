@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from assay.answering import ERROR, answers, filled
+from assay.bad_rows import PROBLEM, BadRow, OnError
 from assay.engines.loading import opened
-from assay.errors import AssayError, ClusterFault
+from assay.engines.ray_faults import as_fault
+from assay.errors import DataFault
 from assay.store import artifact
 
 BATCH_ROWS = 8_192
@@ -18,48 +23,83 @@ BATCH_ROWS = 8_192
 class Predictor:
     """What runs in each actor: the model, loaded once from its folder and checked."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, on_error: OnError = OnError.FAIL) -> None:
         self.model = artifact.load(Path(folder))
+        self.on_error = on_error
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        return self.model.answer_table(table)
+        """Return predictions for all rows; those that cannot be read have nulls, and the reason as `error`."""
+        if self.on_error is OnError.FAIL:
+            return self.model.answer_table(table)
+        try:
+            found = answers(self.model, table, OnError.NULL)
+        except DataFault as fault:  # of all rows of this block; whether others are good is for the driver to see
+            self.model.batch(table.slice(0, 0))
+            found_table = self.model.answer_table(table.slice(0, 0))
+            nulls = filled(found_table.add_column(0, "row", pa.array([], pa.int64())), table.num_rows)
+            return nulls.drop_columns(["row"]).append_column(ERROR, pa.array([str(fault)] * table.num_rows))
+        reasons: list[str | None] = [None] * table.num_rows
+        known = table.column(PROBLEM).to_pylist() if PROBLEM in table.column_names else reasons
+        for one in found.bad:
+            reasons[one.row] = known[one.row] or one.reason
+        return found.table.drop_columns(["row"]).append_column(ERROR, pa.array(reasons, pa.string()))
 
 
-def predictions(
-    folder: Path, paths: Sequence[str], declared: str | None, num_actors: int, columns: Sequence[str]
-) -> Iterator[pa.Table]:
-    """Yield tables of `row`, `prediction` and `probability_CLASS`, in the order of the rows, a block at a time.
+@dataclass
+class Predictions:
+    """Tables of `row`, `prediction` and `probability_CLASS`, in the order of the rows, a block at a time.
 
-    Only `columns`, those that the model reads, travel to the actors; a label among them is not needed.
-
-    Raises:
-        DataFault: the data cannot be read, or a column has another type than in training.
+    Iterate over it once; `bad` then holds the rows that could not be read.
     """
-    from ray.data import ActorPoolStrategy
-    from ray.exceptions import RayError
 
-    dataset, _ = opened(paths, declared)
-    known = set(dataset.columns() or [])
-    dataset = dataset.select_columns([name for name in columns if name in known] or list(known)[:1])
-    pool: Any = ActorPoolStrategy(min_size=1, max_size=num_actors)  # one file has one block, and needs one actor
-    predicted = dataset.map_batches(
-        Predictor, fn_constructor_args=(str(folder),), batch_format="pyarrow", batch_size=BATCH_ROWS, compute=pool
-    )
-    next_row = 0
-    try:
-        for table in predicted.iter_batches(batch_format="pyarrow", batch_size=BATCH_ROWS, prefetch_batches=1):
-            rows = pa.array(range(next_row, next_row + table.num_rows), pa.int64())
-            next_row += table.num_rows
-            yield table.add_column(0, "row", rows)
-    except RayError as error:
-        raise _cause(error) from None
+    folder: Path
+    paths: Sequence[str]
+    declared: str | None
+    num_actors: int
+    columns: Sequence[str]  # that the model reads; no others travel to the actors
+    on_error: OnError = OnError.FAIL
+    bad: list[BadRow] = field(default_factory=list)
 
+    def __iter__(self) -> Iterator[pa.Table]:
+        """Yield the tables.
 
-def _cause(error: Any) -> AssayError:
-    """Return the fault that a worker raised, or a fault of the cluster."""
-    seen = error
-    while seen is not None:
-        if isinstance(seen, AssayError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return ClusterFault.at("predict", f"a worker failed ({str(error).strip().splitlines()[-1][:300]})", "try again")
+        Raises:
+            DataFault: the data cannot be read, or a column has another type than in training.
+        """
+        from ray.data import ActorPoolStrategy
+        from ray.exceptions import RayError
+
+        dataset, _ = opened(self.paths, self.declared, "error" if self.on_error is OnError.FAIL else "report")
+        known = set(dataset.columns() or [])
+        wanted = [name for name in (*self.columns, PROBLEM) if name in known]
+        dataset = dataset.select_columns(wanted or list(known)[:1])
+        pool: Any = ActorPoolStrategy(min_size=1, max_size=self.num_actors)  # a file is a block, and needs one actor
+        predicted = dataset.map_batches(
+            Predictor,
+            fn_constructor_args=(str(self.folder), self.on_error),
+            batch_format="pyarrow",
+            batch_size=BATCH_ROWS,
+            compute=pool,
+        )
+        next_row = 0
+        try:
+            for table in predicted.iter_batches(batch_format="pyarrow", batch_size=BATCH_ROWS, prefetch_batches=1):
+                yield self._numbered(table, next_row)
+                next_row += table.num_rows
+        except RayError as error:
+            raise as_fault(error, "predict") from None
+        if self.bad and len(self.bad) == next_row:
+            raise DataFault.at(f"all {next_row:,} rows", f"cannot be read (first: {self.bad[0]})", "see the first row")
+
+    def _numbered(self, table: pa.Table, first: int) -> pa.Table:
+        """Return a block with the ids of its rows; takes the bad ones out, or notes them."""
+        rows = pa.array(range(first, first + table.num_rows), pa.int64())
+        numbered = table.add_column(0, "row", rows)
+        if ERROR not in table.column_names:
+            return numbered
+        reasons = table.column(ERROR)
+        failed = reasons.is_valid()
+        bad_rows = rows.filter(failed.combine_chunks()).to_pylist()
+        self.bad += [BadRow(row, why) for row, why in zip(bad_rows, reasons.drop_null().to_pylist(), strict=True)]
+        numbered = numbered.drop_columns([ERROR])
+        return numbered.filter(pc.invert(failed)) if self.on_error is OnError.SKIP else numbered

@@ -21,6 +21,7 @@ import numpy as np
 
 from assay.batch import Batch
 from assay.engines import cluster
+from assay.engines.ray_faults import described, original
 from assay.errors import ArtifactFault
 from assay.parts import Fitted, Json
 from assay.store import files
@@ -317,5 +318,5 @@ def _watched(trainer: Any, place: Place, tell: Epochs | None) -> Json:
 
 def _cause(error: Any) -> str:
     """Return what a worker raised, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    failures = getattr(error, "worker_failures", None) or {}
+    return described(original(next(iter(failures.values()), error)))

@@ -13,9 +13,11 @@ from assay import catalog
 from assay.cells import BY_DEFAULT, MissingValues, from_frame
 from assay.engines.cluster import prepare_data_context
 from assay.engines.pictures import SHOWN_ROWS, Pictures, pictures_of
+from assay.engines.ray_faults import original
 from assay.errors import AssayError, DataFault
 from assay.parts import Source
 from assay.profile import ColumnSummary
+from assay.sources import _paths
 from assay.vocabulary import Shelf
 
 PROFILE_ROWS = 65_536  # rows per task; fixed, so that the profile does not depend on the number of CPUs
@@ -51,6 +53,16 @@ def source_for(paths: Sequence[str], declared: str | None, broken: str = "error"
     return made
 
 
+def files_of(paths: Sequence[str], declared: str | None) -> list[str]:
+    """Return the files that paths mean, in the order in which they are read.
+
+    Raises:
+        DataFault: a path leads nowhere.
+    """
+    endings = source_for(paths, declared).endings
+    return _paths.expand(paths, endings, empty=True)
+
+
 def opened(paths: Sequence[str], declared: str | None, broken: str = "error") -> tuple[Any, Pictures]:
     """Return a lazy Ray Dataset of all rows of files, in file and row order, and which columns hold images.
 
@@ -62,13 +74,15 @@ def opened(paths: Sequence[str], declared: str | None, broken: str = "error") ->
     return pictures.read(source.read(paths)), pictures
 
 
-def load(paths: Sequence[str], declared: str | None) -> pa.Table:
+def load(paths: Sequence[str], declared: str | None, broken: str = "error") -> pa.Table:
     """Read all rows of files through Ray Data, in file and row order.
+
+    `broken` says what to do with images that are not whole (see `sources.images`).
 
     Raises:
         DataFault: naming the file that is missing, empty, broken or of another shape.
     """
-    return load_whole(paths, declared, "error")[0]
+    return load_whole(paths, declared, broken)[0]
 
 
 def load_whole(paths: Sequence[str], declared: str | None, broken: str) -> tuple[pa.Table, int]:
@@ -103,7 +117,7 @@ def collect(dataset: Any, name: str) -> pa.Table:
     try:
         tables = [table for table in ray.get(dataset.to_arrow_refs()) if table.num_rows]
     except (RayError, pa.ArrowInvalid, OSError) as error:
-        cause = own_cause(error)
+        cause = original(error)
         if isinstance(cause, AssayError):
             raise cause from None
         raise DataFault.at(
@@ -112,16 +126,6 @@ def collect(dataset: Any, name: str) -> pa.Table:
     if not tables:
         raise DataFault.at(name, "has no rows", "give data with rows")
     return pa.concat_tables(tables, promote_options="permissive")
-
-
-def own_cause(error: BaseException) -> BaseException:
-    """Return our fault from among what Ray wraps around it, else the innermost cause."""
-    while not isinstance(error, AssayError):
-        within = getattr(error, "cause", None) or error.__cause__
-        if within is None or within is error:
-            break
-        error = within
-    return error
 
 
 def from_memory(data: Any) -> pa.Table:

@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.bad_rows import PROBLEM
 from assay.errors import DataFault, Fault, raise_all
-from assay.sources.images import Images, flaw, told
+from assay.sources.images import Images, flaw, problems, told
 
 SHOWN_ROWS = 64  # at the head of the data, that tell which columns hold images
 BLOCK_ROWS = 512  # decoded at once
@@ -35,7 +36,7 @@ class Pictures:
 
         Bytes that are no image are found later, by their row, where they are not skipped.
         """
-        if not self.paths and (self.broken == "error" or not self.encoded):
+        if not self.paths and (self.broken != "skip" or not self.encoded):
             return dataset
         return dataset.map_batches(self.block, batch_format="pyarrow", batch_size=BLOCK_ROWS)
 
@@ -47,8 +48,9 @@ class Pictures:
         """
         for name in self.paths:
             if name in table.column_names:
-                content = self._opened(name, table.column(name).to_pylist())
+                content, problem = self._opened(name, table.column(name).to_pylist())
                 table = _replaced(table, name, content)
+                table = _with_problems(table, problem) if self.broken == "report" else table
         if self.broken == "skip":
             for name in self.encoded:
                 content = [data if data and not flaw(data) else None for data in table.column(name).to_pylist()]
@@ -62,7 +64,7 @@ class Pictures:
             DataFault: there are none.
         """
         names = [name for name in (*self.paths, *self.encoded) if name in table.column_names]
-        if self.broken == "error" or not names:
+        if self.broken != "skip" or not names:
             return table, 0
         kept = table.column(names[0]).is_valid()
         for name in names[1:]:
@@ -72,18 +74,15 @@ class Pictures:
             raise DataFault.at(f"column '{names[0]}'", "holds no whole image", "give files of images")
         return found, table.num_rows - found.num_rows
 
-    def _opened(self, name: str, texts: Sequence[str | None]) -> list[bytes | None]:
-        content: list[bytes | None] = []
-        broken: list[tuple[str, str]] = []
-        for text in texts:
-            file = located(text, self.base) if text else ""
-            data, why = _content(file) if file else (None, "")
-            content.append(None if why else data)
-            broken += [(file, why)] if why else []
+    def _opened(self, name: str, texts: Sequence[str | None]) -> tuple[list[bytes | None], pa.Array]:
+        """Return the bytes of files, and what is wrong with each."""
+        files = [located(text, self.base) if text else None for text in texts]
+        read = [_content(file) if file else (None, "") for file in files]
+        broken = [(file, why) for file, (_, why) in zip(files, read, strict=True) if file and why]
         if self.broken == "error" and broken:
             faults = told(broken)
             raise_all(DataFault, [Fault(f"column '{name}', {one.place}", one.found, one.fix) for one in faults])
-        return content
+        return [None if why else data for data, why in read], problems(files, [why for _, why in read])
 
 
 def pictures_of(head: pa.Table, paths: Sequence[str], broken: str) -> Pictures:
@@ -128,6 +127,14 @@ def _content(file: str) -> tuple[bytes, str]:
     except OSError as error:
         return b"", f"cannot be read: {error}"
     return data, flaw(data)
+
+
+def _with_problems(table: pa.Table, problem: pa.Array) -> pa.Table:
+    """Return the rows with what is wrong with their images, the first of several columns first."""
+    if PROBLEM not in table.column_names:
+        return table.append_column(PROBLEM, problem)
+    joined = pc.coalesce(table.column(PROBLEM), problem)
+    return table.set_column(table.column_names.index(PROBLEM), PROBLEM, joined)
 
 
 def _replaced(table: pa.Table, name: str, content: Sequence[bytes | None]) -> pa.Table:

@@ -12,8 +12,8 @@ import numpy as np
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.fit_torch import Epochs, Place, Training, fit_torch
-from assay.model import WithSteps, settle
 from assay.parts import Algorithm, Fitted, Json, Metric
+from assay.recipe import WithSteps, settle
 from assay.seeds import child, row_hash
 from assay.training.network import Network
 from assay.vocabulary import Shelf

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from assay.bad_rows import PROBLEM
 from assay.errors import DataFault, Fault, raise_all
 from assay.parts import Source
 from assay.sources._paths import everywhere, expand, open_stream
@@ -36,7 +37,10 @@ class Images(Source):
     class Params(Strict):
         """What to do with what cannot be read."""
 
-        broken: Literal["error", "skip"] = Field("error", description="what to do with files that are no whole image")
+        broken: Literal["error", "skip", "report"] = Field(
+            "error",
+            description="what to do with files that are no whole image; report: say why in a column",
+        )
 
     def read(self, paths: Sequence[str]) -> Any:
         import ray.data
@@ -58,7 +62,7 @@ class Images(Source):
 
     def _files(self, paths: Sequence[str]) -> list[str]:
         """Return the files; one of no bytes is a broken image like others where these are skipped."""
-        return expand(paths, self.endings, empty=self.params.broken == "skip")
+        return expand(paths, self.endings, empty=self.params.broken != "error")
 
     def _rows(self, table: pa.Table) -> pa.Table:
         """Return some files as rows; where broken ones are to be skipped, they have no bytes.
@@ -73,13 +77,20 @@ class Images(Source):
         folders = [posixpath.basename(posixpath.dirname(file)) for file in files]
         names = [f"{folder}/{posixpath.basename(file)}" for folder, file in zip(folders, files, strict=True)]
         whole = [None if said else data for data, said in zip(content, why, strict=True)]
-        return pa.table(
-            {
-                "image": pa.array(whole, pa.large_binary()),
-                "label": pa.array(folders, pa.string()),
-                "file": pa.array(names, pa.string()),
-            }
-        )
+        columns = {
+            "image": pa.array(whole, pa.large_binary()),
+            "label": pa.array(folders, pa.string()),
+            "file": pa.array(names, pa.string()),
+        }
+        if self.params.broken == "report":
+            columns[PROBLEM] = problems(files, why)
+        return pa.table(columns)
+
+
+def problems(files: Sequence[str | None], why: Sequence[str]) -> pa.Array:
+    """Return why each file is no whole image, with its name; null where it is one."""
+    found = [f"{file} is not a whole image ({said})" if said else None for file, said in zip(files, why, strict=True)]
+    return pa.array(found, pa.string())
 
 
 def told(broken: Sequence[tuple[str, str]]) -> list[Fault]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,23 @@ def check_ending(out: Path) -> None:
         raise SpecFault.at(str(out), f"has the ending '{out.suffix}'", f"end it in {' or '.join(WRITERS)}")
     if not out.parent.is_dir():
         raise SpecFault.at(str(out), "lies in a folder that does not exist", f"mkdir -p {out.parent}")
+
+
+def check_target(out: Path, inputs: Sequence[str], *, force: bool) -> None:
+    """Check that writing `out` replaces nothing that is needed, whatever name or link leads to it.
+
+    Raises:
+        SpecFault: it is one of the files that are read, a folder, or it exists and `force` is false.
+    """
+    if out.is_dir():
+        raise SpecFault.at(str(out), "is a folder", "name a file in it")
+    if not out.exists():
+        return
+    for name in inputs:
+        if os.path.exists(name) and os.path.samefile(out, name):
+            raise SpecFault.at(str(out), f"is the file that is read ({name})", "choose another name with --out")
+    if not force:
+        raise SpecFault.at(str(out), "is there already", "choose another name with --out, or add --force")
 
 
 def write(out: Path, tables: Iterable[pa.Table]) -> int:

@@ -25,8 +25,9 @@ from assay.evaluation.calibration import losses
 from assay.evaluation.leaderboard import Entry
 from assay.forecasting.framing import Framed
 from assay.forecasting.requests import CARD
-from assay.model import Combination, Member, Model, Recipe
+from assay.model import Combination, Member, Model
 from assay.parts import Json, Kind, Metric
+from assay.recipe import Recipe
 from assay.seeds import child
 from assay.spec import Experiment
 from assay.store import artifact, card, example, files, reference

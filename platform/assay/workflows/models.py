@@ -1,28 +1,13 @@
-"""Registered models: which there are, which one a reference means, and what they predict."""
+"""Registered models: which there are, and which version a reference means."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pyarrow as pa
-
-from assay import catalog
-from assay.engines import batch_predict, cluster, loading
-from assay.errors import DataFault, SpecFault
-from assay.forecasting.framing import Framed
-from assay.forecasting.requests import forecast, framing_of
-from assay.model import Model
+from assay.errors import SpecFault
 from assay.parts import Json
-from assay.store import artifact, tables
 from assay.store.registry import Registry, ResolvedModel
 from assay.store.releases import Releases
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
-from assay.vocabulary import Shelf
-from assay.workflows import long_series
-from assay.workflows.choices import METRIC_OF
-from assay.workflows.finalize import scores
-from assay.workflows.forecasts import judged_windows
 
 
 def registry(storage: Storage, tracking_uri: str | None = None) -> Registry:
@@ -114,90 +99,6 @@ def share_of(text: str, option: str) -> float:
     if not 0 <= share <= 1:
         raise SpecFault.at(option, f"'{text}' is no share", f"write 0% to 100%, such as {option} 10%")
     return share
-
-
-def predict(
-    reference: str,
-    data: list[str],
-    out: Path,
-    storage: Storage,
-    address: str | None,
-    declared: str | None,
-    tracking_uri: str | None = None,
-) -> Json:
-    """Predict every row of files and write `row`, `prediction` and `probability_CLASS` to one file.
-
-    A model that forecasts reads the history of each series, and writes `prediction` for each series and time to come.
-
-    Raises:
-        SpecFault: no such model, or the ending of `out` tells no format.
-        DataFault: the data cannot be read or does not fit the model.
-    """
-    tables.check_ending(out)
-    found = resolve(reference, storage, tracking_uri)
-    model = artifact.load(found.folder)
-    num_cpus = cluster.connect(address)
-    framing = framing_of(model.card)
-    if framing is not None:
-        num_rows = tables.write(out, [forecast(framing, loading.load(data, declared), model.predict)])
-        return {"model": title(found), "rows": num_rows, "out": str(out)}
-    columns = [column.name for column in model.profile.used]
-    if long_series.spec_of(model) is None:
-        parts = batch_predict.predictions(found.folder.absolute(), data, declared, max(1, num_cpus - 1), columns)
-    else:
-        parts = long_series.answers(model, loading.load(data, declared))
-    num_rows = tables.write(out, parts)
-    return {"model": title(found), "rows": num_rows, "out": str(out)}
-
-
-def evaluate(
-    reference: str,
-    data: list[str],
-    storage: Storage,
-    address: str | None,
-    declared: str | None,
-    metric: str | None,
-    tracking_uri: str | None = None,
-) -> Json:
-    """Score a model on labelled rows: every metric of the task, each with its 95 % interval.
-
-    A model that forecasts is judged on rolling windows after the first rows of each series, which are its history.
-
-    Raises:
-        SpecFault: no such model or metric.
-        DataFault: the data has no label column, or does not fit the model.
-    """
-    found = resolve(reference, storage, tracking_uri)
-    model = artifact.load(found.folder)
-    first = metric or model.card.get("metric") or METRIC_OF[model.task]
-    if model.task not in catalog.find(Shelf.METRICS, first).tasks:
-        raise SpecFault.at("--metric", f"'{first}' is not for the task {model.task}", "see `assay parts metrics`")
-    cluster.connect(address)
-    table = long_series.as_trained(model, loading.load(data, declared))
-    framing, framed = framing_of(model.card), None
-    if framing is not None:
-        framed = judged_windows(framing, table)
-        table = framed.table
-    told = _scores(model, table, first, framed)
-    return {"model": title(found), "rows": table.num_rows, "metric": first, "scores": told}
-
-
-def _scores(model: Model, table: pa.Table, first: str, framed: Framed | None) -> Json:
-    batch = model.batch(table)
-    if batch.y_N is None:
-        raise DataFault.at(
-            f"label '{model.profile.label.name}'",
-            "no column has this name",
-            "evaluate needs the true labels; `assay predict` does not",
-        )
-    missing = batch.y_N != batch.y_N if not model.classes else batch.y_N < 0
-    if missing.any():
-        raise DataFault.at(
-            f"label '{model.profile.label.name}'",
-            f"{int(missing.sum()):,} of {len(missing):,} rows are missing",
-            "drop these rows",
-        )
-    return scores(model, batch.y_N, model.predict_batch(batch), first, seed=0, framed=framed)
 
 
 def title(found: ResolvedModel) -> str:

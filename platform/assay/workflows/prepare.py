@@ -17,9 +17,9 @@ from assay.engines import loading, objects
 from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
-from assay.model import Recipe, StepState, learn_steps
 from assay.parts import Kind, Split
 from assay.profile import Profile
+from assay.recipe import Recipe, StepState, learn_steps
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
 from assay.vocabulary import Shelf, Task

@@ -19,9 +19,9 @@ from assay.engines.generations import FEW_S, USUAL_MEMBERS, Plan, Tell, TrialRec
 from assay.engines.local_fleet import LocalFleet
 from assay.engines.search import is_network, search
 from assay.errors import ClusterFault, SpecFault
-from assay.model import Recipe
 from assay.parts import Json
 from assay.profile import Profile
+from assay.recipe import Recipe
 from assay.seeds import child
 from assay.spec import Experiment, parse_yaml
 from assay.spec.rendering import render

@@ -21,7 +21,8 @@ from PIL import Image
 from assay import catalog
 from assay.forecasting.framing import Framing
 from assay.forecasting.requests import CARD
-from assay.model import Member, Model, Recipe
+from assay.model import Member, Model
+from assay.recipe import Recipe
 from assay.spec import ForecastSpec
 from assay.store import artifact
 from assay.vocabulary import Shelf, Task
