@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from assay.bad_rows import PROBLEM, BadRow, OnError, find_bad_rows, good_places
+from assay.bad_rows import PROBLEM, BadRow, find_bad_rows, good_places
 from assay.model import Model
+from assay.vocabulary import OnError
 
 ERROR = "error"  # column of the reasons, beside the predictions
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
@@ -17,14 +16,6 @@ from assay.parts import Json
 
 PROBLEM = "assay_problem"  # column in which a reader says of a row why its image cannot be read
 MAX_NAMED = 20  # bad rows that are listed; the others are counted
-
-
-class OnError(StrEnum):
-    """What to do with rows that cannot be read."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-    NULL = "null"
 
 
 @dataclass(frozen=True)

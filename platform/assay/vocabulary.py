@@ -47,6 +47,14 @@ class Scope(StrEnum):
         return self in (needed, Scope.ADMIN)
 
 
+class OnError(StrEnum):
+    """What to do with rows that cannot be read."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    NULL = "null"
+
+
 class Shelf(StrEnum):
     """The shelves of the house; the value is the folder's name."""
 

@@ -18,6 +18,7 @@ Source: https://mlflow.org/docs/latest/genai/serving/ and mlflow.pyfunc.scoring_
 
 from __future__ import annotations
 
+import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,9 +30,9 @@ import pyarrow.csv as pa_csv
 from pydantic_core import from_json
 
 from assay.model import Model
-from assay.profile import ColumnProfile, Profile
+from assay.profile import Profile
 from assay.vocabulary import ColumnKind
-from assay_serving import bodies, rows
+from assay_serving import bodies, rows, settings
 from assay_serving.faults import bad_request
 
 Columns = Mapping[str, Sequence[Any]]
@@ -160,30 +161,36 @@ def _num_rows(form: str, columns: Columns) -> int:
 
 
 def from_csv_body(body: bytes, profile: Profile) -> pa.Table:
-    """Return the rows of a CSV request; types are read from the text, since CSV has none.
+    """Return the rows of a CSV request, read as a CSV file is: all is text, and cells say what it holds.
 
     Raises:
         RequestFault: 400 when it is not CSV.
         DataFault: columns are missing or do not read as in training, all of them.
     """
-    text = {column.name: pa.string() for column in profile.used if _stays_text(column)}
     try:
-        table = pa_csv.read_csv(io.BytesIO(body), convert_options=pa_csv.ConvertOptions(column_types=text))
-        names = table.column_names
-    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
+        names = _header(body)
+        options = pa_csv.ConvertOptions(
+            column_types={name: pa.string() for name in names}, strings_can_be_null=True, null_values=[""]
+        )
+        table = pa_csv.read_csv(
+            io.BytesIO(body),
+            read_options=pa_csv.ReadOptions(block_size=max(len(body), 1)),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=options,
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, csv.Error) as error:
         raise bad_request(f"the body is not CSV with a header line ({error})") from None
-    twice = {name for name, times in Counter(names).items() if times > 1}
+    twice = {name for name, times in Counter(table.column_names).items() if times > 1}
     if twice:
         raise bad_request(f"the CSV has more than one column '{min(twice)}'")
     rows.check_count(table.num_rows)
-    return rows.to_table({name: table.column(name) for name in names}, profile, typed=False)
+    return rows.to_table({name: table.column(name).combine_chunks() for name in table.column_names}, profile)
 
 
-def _stays_text(column: ColumnProfile) -> bool:
-    """Whether to keep text that looks like a number: `007` is another level than `7`, unless all levels are numbers."""
-    if column.kind is ColumnKind.CATEGORY:
-        return not all(rows.LOOKS_NUMERIC.match(level) for level in column.levels)
-    return column.kind in (ColumnKind.TEXT, ColumnKind.IMAGE, ColumnKind.SERIES)
+def _header(body: bytes) -> list[str]:
+    """Return the names of the columns, of which one may hold line breaks in quotes."""
+    csv.field_size_limit(settings.MAX_BODY_BYTES)
+    return next(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")), [])
 
 
 def answer(model: Model, prediction_NK: np.ndarray, told: pa.Table | None = None) -> dict[str, Any]:

@@ -1,13 +1,12 @@
-"""From values as clients send them to a table with the columns and types that the model was trained on.
+"""From values as clients send them to a table with the columns that the model was trained on.
 
-JSON is typed, so types are held to: a number in quotes is text. What may be missing, and what was never seen in
-training, is no fault: the model knows what to do with it.
+Cells mean what they mean in a file (see `assay.cells`): a number in quotes is a number, `NA` among numbers is missing.
+Missing values and levels that were never seen in training are no fault: the model knows what to do with them.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.cells import Mismatch, canonical_text, stored, to_numbers, value_of
 from assay.errors import DataFault, Fault, raise_all
 from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
@@ -36,9 +36,7 @@ EXPECTED = {
     ColumnKind.IMAGE: "images: base64 text of a file, or pixels as lists of lists",
 }
 WORDED = {ColumnKind.BOOLEAN, ColumnKind.CATEGORY, ColumnKind.DATETIME, ColumnKind.TEXT}  # NaN can only mean missing
-MAIN = {ColumnKind.NUMERIC: "number", ColumnKind.CATEGORY: "text"}  # the other kinds say themselves what they read
 NESTED = {ColumnKind.IMAGE, ColumnKind.SERIES}
-LOOKS_NUMERIC = re.compile(r"-?\d+(\.\d+)?$")
 
 
 def to_array(name: str, values: Sequence[Any], column: ColumnProfile | None = None) -> pa.Array | Fault:
@@ -54,13 +52,14 @@ def to_array(name: str, values: Sequence[Any], column: ColumnProfile | None = No
         # pandas writes it for a missing value of any type
         return to_array(name, [None if _is_nan(value) else value for value in values], column)
     kinds = {_kind(value): position for position, value in reversed(list(enumerate(values))) if value is not None}
-    if kinds.keys() <= {"number"}:  # whole and broken numbers beyond 2**53 do not mix in Arrow
+    if kinds.keys() <= {"number"} and not (column and column.kind is ColumnKind.CATEGORY):
+        # whole and broken numbers beyond 2**53 do not mix in Arrow
         return _as_floats(name, values)
     if kinds.keys() == {"list"}:
         row = _odd_list(values)
         return Fault(f"column '{name}'", f"found {described(values[row])} in row {row}, unlike the lists before it")
     if column is not None and kinds.keys() - {"text"} <= also_read(column):
-        return pa.array([_word(value, column) for value in values], pa.string())
+        return pa.array([_word(value) for value in values], pa.string())
     parts = [f"{described(values[row])} in row {row}" for row in sorted(kinds.values())]
     return Fault(f"column '{name}'", f"found a mixture of {' and '.join(parts)}")
 
@@ -70,28 +69,26 @@ def _is_nan(value: Any) -> bool:
 
 
 def also_read(column: ColumnProfile) -> frozenset[str]:
-    """Return what a column of words reads beside text: what its levels in training were made of.
-
-    `yes` and `no` are read for true/false as well, and so are 1 and 0: a file may have had them.
-    """
+    """Return what a column reads beside text: of a category what its levels in training were made of."""
+    if column.kind is ColumnKind.NUMERIC:
+        return frozenset({"number"})
     if column.kind is ColumnKind.BOOLEAN:
         return frozenset({"number", "true/false"})
     if column.kind is not ColumnKind.CATEGORY:
         return frozenset()
-    numbers = any(LOOKS_NUMERIC.match(level) for level in column.levels)
-    truth = not {"true", "false"}.isdisjoint(column.levels)
-    return frozenset({"number"} if numbers else ()) | frozenset({"true/false"} if truth else ())
+    numbers = any(value_of(level) is not None for level in column.levels)
+    truth = not {"true", "false"}.isdisjoint(level.lower() for level in column.levels)
+    return frozenset({"number"} if numbers or truth else ()) | frozenset({"true/false"} if truth else ())
 
 
-def _word(value: Any, column: ColumnProfile) -> str | None:
+def _word(value: Any) -> str | None:
     """Return a value of a mixture as the text that the same value alone would be."""
-    if value is None:
-        return None
-    if column.kind is ColumnKind.BOOLEAN and not isinstance(value, str) and value in (0, 1):
-        return "true" if value else "false"
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text: str | None = canonical_text(stored(pa.array([value])))[0].as_py()
+    return text
 
 
 def _odd_list(values: Sequence[Any]) -> int:
@@ -107,15 +104,15 @@ def _fits(values: Sequence[Any]) -> bool:
     return True
 
 
-def to_table(arrays: Arrays, profile: Profile, *, typed: bool = True) -> pa.Table:
-    """Return the columns the model reads; others are left out. `typed` is false for forms where all is text (CSV).
+def to_table(arrays: Arrays, profile: Profile) -> pa.Table:
+    """Return the columns the model reads; others are left out.
 
     Raises:
         DataFault: with one fault for each column that is missing or of another type than in training.
     """
     faults, kept = [], {}
     for column in profile.used:
-        found = _checked(column, arrays.get(column.name), typed)
+        found = _checked(column, arrays.get(column.name))
         if isinstance(found, Fault):
             faults.append(found)
         else:
@@ -124,7 +121,7 @@ def to_table(arrays: Arrays, profile: Profile, *, typed: bool = True) -> pa.Tabl
     return pa.table(kept)
 
 
-def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool) -> pa.Array | Fault:
+def _checked(column: ColumnProfile, found: pa.Array | Fault | None) -> pa.Array | Fault:
     expected = f"expected {EXPECTED[column.kind]}"
     if found is None:
         return Fault(f"column '{column.name}'", f"is missing, {expected}", "send it; its values may be null")
@@ -136,14 +133,26 @@ def _checked(column: ColumnProfile, found: pa.Array | Fault | None, typed: bool)
         return pa.nulls(len(found))
     if pa.types.is_nested(found.type) and column.kind not in NESTED:
         return Fault(f"column '{column.name}'", f"found {found.type}, {expected}")
-    if column.kind not in MAIN or not typed or _kind_of(found.type) in {MAIN[column.kind], "other", *also_read(column)}:
-        return found
-    row = next((row for row, value in enumerate(found) if value.is_valid), None)
+    row = _first_wrong(column, found)
     if row is None:
         return found
-    value = found[row].as_py()
-    fix = "send numbers without quotes" if isinstance(value, str) and LOOKS_NUMERIC.match(value) else ""
-    return Fault(f"column '{column.name}'", f"found {described(value)} in row {row}, {expected}", fix)
+    return Fault(f"column '{column.name}'", f"found {described(found[row].as_py())} in row {row}, {expected}")
+
+
+def _first_wrong(column: ColumnProfile, found: pa.Array) -> int | None:
+    """Return the first row whose value a column of numbers or a category cannot be; other kinds say it themselves."""
+    if column.kind not in (ColumnKind.NUMERIC, ColumnKind.CATEGORY):
+        return None
+    if column.kind is ColumnKind.NUMERIC and pa.types.is_string(found.type):
+        try:
+            to_numbers(stored(found), column.missing)
+        except Mismatch as mismatch:
+            return mismatch.position
+        return None
+    if _kind_of(found.type) in {"text", "other", *also_read(column)}:
+        return None
+    place = pc.index(found.is_valid(), True).as_py()
+    return None if place < 0 else int(place)
 
 
 def _all_missing(found: pa.Array) -> bool:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.bad_rows import OnError
 from assay.cli import options
+from assay.vocabulary import OnError
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="NAME, NAME@ALIAS, NAME/VERSION or a model folder.")]
 References = Annotated[

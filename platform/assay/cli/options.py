@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assay.bad_rows import OnError
+from assay.vocabulary import OnError
 
 Storage = Annotated[
     Path | None, typer.Option(help="Folder that remembers.", envvar="ASSAY_STORAGE", show_default=".assay")

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.answering import ERROR, answers, filled
-from assay.bad_rows import PROBLEM, BadRow, OnError
+from assay.bad_rows import PROBLEM, BadRow
 from assay.engines.loading import opened
 from assay.engines.ray_faults import as_fault
 from assay.errors import DataFault
 from assay.store import artifact
+from assay.vocabulary import OnError
 
 BATCH_ROWS = 8_192
 

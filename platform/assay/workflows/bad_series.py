@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.bad_rows import BadRow, OnError, find_bad_rows, good_places
+from assay.bad_rows import BadRow, find_bad_rows, good_places
+from assay.cells import canonical_text, stored
 from assay.forecasting.framing import Framing
 from assay.forecasting.requests import forecast
-from assay.cells import canonical_text, stored
 from assay.model import Model
+from assay.vocabulary import OnError
 from assay.workflows import long_series
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from assay.errors import Fault
-from assay.kinds import _arrays
-from assay.kinds._columns import canonical_text, stored
-from assay.profile import ColumnProfile, LabelProfile
+from assay.cells import Mismatch, class_codes, stored, to_numbers, words_for
+from assay.profile import LabelProfile
 from assay.vocabulary import ColumnKind
 
 MAX_EXAMPLES = 3  # values that a note names
@@ -45,7 +44,7 @@ def readable_labels(table: pa.Table, label: LabelProfile) -> NewLabels:
 
 
 def _classes(table: pa.Table, column: pa.Array, label: LabelProfile) -> NewLabels:
-    code_N = _arrays.to_codes(canonical_text(stored(column)), label.classes)
+    code_N = class_codes(column, label.classes, label.missing_values)
     unseen_N = code_N == len(label.classes)
     if not unseen_N.any():
         return NewLabels(table)
@@ -59,12 +58,22 @@ def _classes(table: pa.Table, column: pa.Array, label: LabelProfile) -> NewLabel
 
 
 def _numbers(table: pa.Table, column: pa.Array, label: LabelProfile) -> NewLabels:
-    profile = ColumnProfile(label.name, ColumnKind.NUMERIC)
-    if not isinstance(_arrays.to_array(column, profile), Fault):
+    value, words = stored(column), words_for(ColumnKind.NUMERIC, label.missing_values)
+    bad_N = np.zeros(len(column), bool)
+    while True:  # each round finds one value that is no number; as many as there are different ones
+        try:
+            number_N = to_numbers(value, words)
+            break
+        except Mismatch as mismatch:
+            if value.type not in ("string", "number"):
+                number_N, bad_N = np.full(len(column), np.nan), np.asarray(column.is_valid())
+                break
+            position = mismatch.position or 0
+            same = pc.fill_null(pc.equal(value.array, value.array[position]), False)
+            bad_N |= np.asarray(same)
+            value = replace(value, array=pc.if_else(same, pa.scalar(None, value.array.type), value.array))
+    if not bad_N.any():
         return NewLabels(table)
-    found = [_arrays.to_array(column.slice(row, 1), profile) for row in range(len(column))]
-    bad_N = np.array([isinstance(one, Fault) for one in found])
-    number_N = np.array([np.nan if isinstance(one, Fault) else one[0] for one in found], np.float64)
     note = (
         f"label '{label.name}': {int(bad_N.sum()):,} of {len(bad_N):,} values are not numbers "
         f"({_examples(column, bad_N)}); these rows are left out of the comparison of labels and of the score"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.answering import answers, bad_rows_of
-from assay.bad_rows import MAX_NAMED, BadRow, OnError, good_places
+from assay.bad_rows import MAX_NAMED, BadRow, good_places
 from assay.engines import batch_predict, cluster, loading
 from assay.errors import DataFault, SpecFault, did_you_mean
 from assay.forecasting.framing import Framed
@@ -20,7 +20,7 @@ from assay.model import Model
 from assay.parts import Json
 from assay.store import artifact, tables
 from assay.store.runs import Storage
-from assay.vocabulary import Shelf
+from assay.vocabulary import OnError, Shelf
 from assay.workflows import bad_series, long_series
 from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores

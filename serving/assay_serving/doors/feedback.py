@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
+from assay.cells import as_float, canonical_text, class_codes, stored
 from assay.errors import ClusterFault, did_you_mean
 from assay.profile import LabelProfile
 from assay.store import prediction_log
@@ -166,7 +167,7 @@ def _table(told: Sequence[Label], label: LabelProfile) -> pa.Table:
     Raises:
         RequestFault: 400 naming those that no row of this model can have.
     """
-    read = partial(_class, frozenset(label.classes)) if label.classes else _number
+    read = partial(_class, label.classes) if label.classes else _number
     found = [read(one.label) for one in told]
     wrong = [one for one, value in zip(told, found, strict=True) if value is None]
     if wrong:  # the words for each take milliseconds
@@ -182,25 +183,26 @@ def _table(told: Sequence[Label], label: LabelProfile) -> pa.Table:
     )
 
 
-def _class(classes: Collection[str], value: Any) -> str | None:
-    """Return the class that a label names, as training rows are read: `true`, `1` and `1.0` name "true" and "1"."""
+def _class(classes: tuple[str, ...], value: Any) -> str | None:
+    """Return the class that a label names, however it is spelled: `true`, `1` and `1.0` name "true" and "1"."""
     text = _text(value)
-    return text if text in classes else None
+    if text is None or text in classes:
+        return text
+    code = int(class_codes(pa.array([text]), classes)[0])
+    return classes[code] if 0 <= code < len(classes) else None
 
 
 def _text(value: Any) -> str | None:
-    match value:
-        case bool():
-            return str(value).lower()
-        case float() if value.is_integer():
-            return str(int(value))
-        case str() | int() | float():
-            return str(value).strip()
-        case _:
-            return None
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, bool | int | float) or (isinstance(value, int) and abs(value) >= 2**63):
+        return None
+    text: str | None = canonical_text(stored(pa.array([value])))[0].as_py()
+    return text
 
 
 def _number(value: Any) -> float | None:
+    value = as_float(value) if isinstance(value, str) else value
     fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     return float(value) if fits else None
 
@@ -209,8 +211,7 @@ def _why(value: Any, label: LabelProfile) -> str:
     """Return what is wrong with a label that no row of this model can have."""
     found, text = f"found {rows.described(value)}", _text(value)
     if not label.classes:
-        fix = "; send numbers without quotes" if isinstance(value, str) and rows.LOOKS_NUMERIC.match(value) else ""
-        return f"{found}, expected a number{fix}"
+        return f"{found}, expected a number"
     if text is None:
         return f"{found}, expected one of its classes"
     return f"{found}, which is none of its classes; {did_you_mean(text[:MAX_FIX], label.classes)[:MAX_FIX]}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from assay.cells import TRUTH
 from assay.profile import ColumnProfile
 from assay.vocabulary import ColumnKind
 from assay_serving.openapi.route import FLAG, NUMBER, TEXT, Json
@@ -20,10 +21,8 @@ DAY = (
 )
 TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?"
 ZONE = "(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
-# Text is trimmed, and what is empty then is missing.
-MOMENT: Json = {**TEXT, "pattern": f"^\\s*({DAY}([ T]{TIME}{ZONE}?)?)?\\s*$"}
-WORDS = "|".join("".join(f"[{letter.upper()}{letter}]" for letter in word) for word in ("true", "false", "yes", "no"))
-YES_NO: Json = {**TEXT, "pattern": f"^\\s*({WORDS})?\\s*$"}
+MOMENT = f"{DAY}([ T]{TIME}{ZONE}?)?"
+DECIMAL = "[+-]?([0-9]{1,25}(\\.[0-9]{0,25})?|\\.[0-9]{1,25})([eE][+-]?[0-9])?"
 ZERO_ONE: Json = {"enum": [0, 1]}
 PIXELS: Json = {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 1}}
 IMAGE: Json = {"anyOf": [{**TEXT, "contentEncoding": "base64", "contentMediaType": "image/*"}, PIXELS]}
@@ -42,11 +41,11 @@ def forms(column: ColumnProfile) -> dict[str, Json]:
     """Return the schemas of a value of a column that is not missing, by what it is made of."""
     match column.kind:
         case ColumnKind.NUMERIC:
-            return {"number": FINITE}
+            return {"number": FINITE, "text": _words(column, DECIMAL)}
         case ColumnKind.BOOLEAN:
-            return {"true/false": FLAG, "text": YES_NO, "number": ZERO_ONE}
+            return {"true/false": FLAG, "text": _words(column, _any_case(TRUTH)), "number": ZERO_ONE}
         case ColumnKind.DATETIME:
-            return {"text": MOMENT}
+            return {"text": _words(column, MOMENT)}
         case ColumnKind.IMAGE:
             return {"image": IMAGE}
         case ColumnKind.SERIES:
@@ -54,6 +53,20 @@ def forms(column: ColumnProfile) -> dict[str, Json]:
         case _:
             also = {"number": NUMBER, "true/false": FLAG}
             return {"text": TEXT, **{name: also[name] for name in sorted(also_read(column))}}
+
+
+def _words(column: ColumnProfile, values: str) -> Json:
+    """Return the schema of texts that match a pattern, or mean a missing value in a column; they are trimmed."""
+    missing = column.missing
+    words = _any_case(missing.words) if missing.any_case else "|".join(_literal(word) for word in sorted(missing.words))
+    return {**TEXT, "pattern": f"^\\s*({values}{'|' if words else ''}{words})?\\s*$"}
+
+
+def _any_case(words: Iterable[str]) -> str:
+    """Return a pattern of words in capital or small letters."""
+    return "|".join(
+        "".join(f"[{one.upper()}{one}]" if one.isalpha() else _literal(one) for one in word) for word in sorted(words)
+    )
 
 
 def _series(column: ColumnProfile) -> Json:
