@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.cells import Levels, Words, words_for
+from assay.cells import AS_USUAL, Format, Levels, Rules, Words
 from assay.vocabulary import ColumnKind, Task
 
 SAMPLE_SIZE = 2_048  # rows kept per column; quantiles are good to about 1 %
@@ -69,6 +69,20 @@ class Moments:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How many texts of a column read as numbers or dates written in one way, and the first that does not."""
+
+    count: int = 0
+    odd_row: int = -1
+    odd: str = ""
+
+    def merge(self, other: Reading) -> Reading:
+        """Return the reading of this block and of `other`, which follows it in row order."""
+        first = self if self.odd_row >= 0 else other
+        return Reading(self.count + other.count, first.odd_row, first.odd)
+
+
+@dataclass(frozen=True)
 class ColumnSummary:
     """A mergeable summary of one column before it is known what the column holds."""
 
@@ -77,6 +91,8 @@ class ColumnSummary:
     stored: frozenset[str] = frozenset()  # storage types seen: number, boolean, datetime, string, other; and seconds
     other_type: str = ""  # what values stored as "other" are
     missing_words: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # text that may mean missing: count, row
+    readings: Mapping[str, Reading] = field(default_factory=dict)  # of text, by how numbers or dates are written
+    first_text: tuple[int, str] = (-1, "")  # row and value of the first text that means something
     num_numbers: int = 0  # values that read as a number
     num_whole: int = 0  # … as a whole number
     num_booleans: int = 0  # … as true or false
@@ -105,6 +121,10 @@ class ColumnSummary:
             stored=self.stored | other.stored,
             other_type=self.other_type or other.other_type,
             missing_words=_merged_words(self.missing_words, other.missing_words),
+            readings={
+                key: self._reading(key).merge(other._reading(key)) for key in {**self.readings, **other.readings}
+            },
+            first_text=self.first_text if self.first_text[0] >= 0 else other.first_text,
             num_numbers=self.num_numbers + other.num_numbers,
             num_whole=self.num_whole + other.num_whole,
             num_booleans=self.num_booleans + other.num_booleans,
@@ -122,6 +142,9 @@ class ColumnSummary:
             distinct_hashes=np.union1d(self.distinct_hashes, other.distinct_hashes)[:SAMPLE_SIZE],
             sample=tuple(sorted(self.sample + other.sample, key=lambda pair: pair[0])[:SAMPLE_SIZE]),
         )
+
+    def _reading(self, key: str) -> Reading:
+        return self.readings.get(key, Reading(0, *self.first_text))
 
     def without(self, words: Words) -> ColumnSummary:
         """Return the summary as it is when these words mean missing."""
@@ -141,9 +164,9 @@ class ColumnSummary:
             sample=tuple((key, None if value in found else value) for key, value in self.sample),
         )
 
-    def seen_as(self, kind: ColumnKind, missing_values: tuple[str, ...] | None = None) -> ColumnSummary:
+    def seen_as(self, kind: ColumnKind, rules: Rules = AS_USUAL) -> ColumnSummary:
         """Return the summary with the words as missing that mean it in a column of this type."""
-        return self.without(words_for(kind, missing_values))
+        return self.without(rules.words(kind))
 
     @property
     def num_present(self) -> int:
@@ -197,12 +220,20 @@ class ColumnProfile:
     sample: tuple[Any, ...] = ()  # uniform sample of values in a fixed random order; None where missing
     note: str = ""  # what its owner should know of it
     missing_values: tuple[str, ...] | None = None  # words that mean missing, where the experiment lists them
+    also_missing: tuple[str, ...] = ()  # more words that mean missing
+    decimal: str = ""  # of numbers that are text, where the experiment says how they are written
+    date_format: str = ""  # of dates that are text, where it is not ISO 8601
     seconds: bool = False  # whether its numbers are durations, or times of day since midnight
+
+    @property
+    def written(self) -> Format:
+        """How its numbers or dates are written where they are text."""
+        return Format(self.decimal, self.date_format)
 
     @cached_property
     def missing(self) -> Words:
         """The words that mean missing in it."""
-        return words_for(self.kind, self.missing_values)
+        return Rules(self.missing_values, self.also_missing).words(self.kind)
 
     @cached_property
     def known_levels(self) -> Levels:
@@ -223,6 +254,26 @@ class LabelProfile:
     low: float | None = None
     high: float | None = None
     missing_values: tuple[str, ...] | None = None  # words that mean missing, where the experiment lists them
+    also_missing: tuple[str, ...] = ()  # more words that mean missing
+    decimal: str = ""  # of numbers that are text, where the experiment says how they are written
+    seconds: bool = False  # whether its numbers are durations, or times of day since midnight
+
+    @property
+    def as_column(self) -> ColumnProfile:
+        """The label of a regression as the column of numbers that it is."""
+        return ColumnProfile(
+            self.name,
+            ColumnKind.NUMERIC,
+            missing_values=self.missing_values,
+            also_missing=self.also_missing,
+            decimal=self.decimal,
+            seconds=self.seconds,
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """How it is read: pass it to `cells.class_codes` with the classes."""
+        return Rules(self.missing_values, self.also_missing)
 
 
 @dataclass(frozen=True)
@@ -256,7 +307,7 @@ class Profile:
                     "kind": ColumnKind(column["kind"]),
                     **{
                         key: tuple(column[key])
-                        for key in ("levels", "level_counts", "sample", "shape", "missing_values")
+                        for key in ("levels", "level_counts", "sample", "shape", "missing_values", "also_missing")
                         if column.get(key) is not None
                     },
                 }
@@ -273,6 +324,7 @@ class Profile:
                     "classes": tuple(label["classes"]),
                     "class_counts": tuple(label["class_counts"]),
                     "missing_values": None if label.get("missing_values") is None else tuple(label["missing_values"]),
+                    "also_missing": tuple(label.get("also_missing", ())),
                 }
             ),
             data["num_rows"],

@@ -26,6 +26,7 @@ from assay.cells.convert import (
     without_words,
 )
 from assay.cells.dates import DATETIME, ZERO, impossible
+from assay.cells.formats import PLAIN_FORMAT, Format
 from assay.cells.frames import from_frame, from_values
 from assay.cells.levels import (
     Levels,
@@ -40,6 +41,7 @@ from assay.cells.levels import (
 from assay.cells.storage import Stored, canonical_text, stored, type_word
 from assay.cells.texts import NUMBER, as_float, value_of
 from assay.cells.words import (
+    AS_USUAL,
     BY_DEFAULT,
     CATEGORIES,
     CATEGORY_WORDS,
@@ -47,12 +49,14 @@ from assay.cells.words import (
     NUMBER_WORDS,
     NUMBERS,
     MissingValues,
+    Rules,
     Words,
     declared_words,
     words_for,
 )
 
 __all__ = [
+    "AS_USUAL",
     "BY_DEFAULT",
     "CATEGORIES",
     "CATEGORY_WORDS",
@@ -63,12 +67,15 @@ __all__ = [
     "NUMBER",
     "NUMBERS",
     "NUMBER_WORDS",
+    "PLAIN_FORMAT",
     "STORED_WORDS",
     "TRUTH",
     "ZERO",
+    "Format",
     "Levels",
     "Mismatch",
     "MissingValues",
+    "Rules",
     "Stored",
     "Words",
     "are_codes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.cells.dates import DATETIME, ZERO, impossible, parse_times
+from assay.cells.formats import PLAIN_FORMAT, Format, date_reader, number_reader, seconds_of
 from assay.cells.storage import Stored, stored, type_word
 from assay.cells.texts import NUMBER, as_float
 from assay.cells.words import NO_WORDS, NUMBERS, Words
@@ -35,14 +37,23 @@ class Mismatch(Exception):
         self.found, self.position, self.value, self.fix = found, position, value, fix
 
 
-def to_numbers(value: Stored, words: Words = NUMBERS) -> np.ndarray:
+def to_numbers(
+    value: Stored,
+    words: Words = NUMBERS,
+    written: Format = PLAIN_FORMAT,
+    *,
+    seconds: bool = False,
+    unlimited: bool = False,
+) -> np.ndarray:
     """Return float64, NaN where missing.
+
+    `seconds` reads times of day and durations as text too, `unlimited` takes infinite and too large numbers.
 
     Raises:
         Mismatch: a value is no number, is infinite, or is beyond what 32 bits hold.
     """
     if value.type == "string":
-        number_N = _numbers_of_text(value.array, words)
+        number_N = _numbers_of_text(value.array, words, written, seconds)
     elif value.type in ("number", "boolean", "nothing"):
         number_N = pc.cast(value.array, pa.float64()).to_numpy(zero_copy_only=False)
     else:
@@ -50,7 +61,7 @@ def to_numbers(value: Stored, words: Words = NUMBERS) -> np.ndarray:
     if words.numbers:
         number_N = np.where(np.isin(number_N, list(words.numbers)), np.nan, number_N)
     beyond_N = np.abs(number_N) > MOST
-    if beyond_N.any():
+    if beyond_N.any() and not unlimited:
         position = int(np.flatnonzero(beyond_N)[0])
         found = "infinite numbers" if np.isinf(number_N[position]) else f"numbers beyond {MOST:.1e}"
         raise Mismatch(found, position)
@@ -79,7 +90,7 @@ def to_truth(value: Stored, words: Words = NUMBERS) -> np.ndarray:
     return number_N
 
 
-def to_times(value: Stored, words: Words = NUMBERS) -> np.ndarray:
+def to_times(value: Stored, words: Words = NUMBERS, written: Format = PLAIN_FORMAT) -> np.ndarray:
     """Return int64 microseconds since 1970, NOT_A_TIME where missing.
 
     Raises:
@@ -87,7 +98,7 @@ def to_times(value: Stored, words: Words = NUMBERS) -> np.ndarray:
     """
     array = value.array
     if value.type == "string":
-        array = _times_of_text(array, words)
+        array = _times_of_text(array, words, written)
     elif value.type == "nothing":
         array = pc.cast(array, pa.timestamp("us"))
     elif value.type != "datetime":
@@ -140,21 +151,25 @@ def _said(value: Stored) -> str:
     return type_word(value.array.type) if value.type == "other" else STORED_WORDS[value.type]
 
 
-def _numbers_of_text(text: pa.Array, words: Words) -> np.ndarray:
+def _numbers_of_text(text: pa.Array, words: Words, written: Format, seconds: bool) -> np.ndarray:
+    if written.decimal:
+        read = number_reader(written.decimal)
+        return _of_text(text, lambda word: np.nan if words.has(word) else read(word))
     plain = pc.match_substring_regex(text, NUMBER)
     if pc.all(plain).as_py() is not False:
         return np.asarray(pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False))
     number_N = pc.cast(pc.if_else(plain, text, pa.scalar(None, pa.string())), pa.float64())
     found_N = number_N.to_numpy(zero_copy_only=False).copy()
     odd_n = np.flatnonzero(~np.asarray(pc.fill_null(plain, True)))
-    found_N[odd_n] = _of_text(text.take(pa.array(odd_n)), lambda word: _number_of(word, words), odd_n)
+    found_N[odd_n] = _of_text(text.take(pa.array(odd_n)), lambda word: _number_of(word, words, seconds), odd_n)
     return np.asarray(found_N)
 
 
-def _number_of(text: str, words: Words) -> float | None:
+def _number_of(text: str, words: Words, seconds: bool) -> float | None:
     if words.has(text):
         return np.nan
-    return {"true": 1.0, "false": 0.0}.get(text.lower(), as_float(text))
+    number = seconds_of(text) if seconds else None
+    return {"true": 1.0, "false": 0.0}.get(text.lower(), as_float(text)) if number is None else number
 
 
 def _truth_of(text: str, words: Words) -> float | None:
@@ -176,20 +191,28 @@ def _of_text(text: pa.Array, read: Callable[[str], float | None], position_n: np
     return number_N
 
 
-def _times_of_text(text: pa.Array, words: Words) -> pa.Array:
-    good = pc.match_substring_regex(text, DATETIME)
+def _times_of_text(text: pa.Array, words: Words, written: Format) -> pa.Array:
+    if not written.date_format and pc.all(pc.match_substring_regex(text, DATETIME)).as_py() is not False:
+        with suppress(pa.ArrowInvalid):  # a day that does not exist, which may be listed as missing
+            return parse_times(text)
+    original = without_words(text, words)
+    iso = _as_iso(original, written.date_format) if written.date_format else original
+    iso = pc.if_else(pc.match_substring_regex(iso, ZERO), pa.scalar(None, pa.string()), iso)
+    good = pc.match_substring_regex(iso, DATETIME)
     if pc.all(good).as_py() is False:
-        text = without_words(text, words)
-        zero = pc.match_substring_regex(text, ZERO)
-        text = pc.if_else(zero, pa.scalar(None, pa.string()), text)
-        good = pc.match_substring_regex(text, DATETIME)
-        if pc.all(good).as_py() is False:
-            position = int(np.flatnonzero(~np.asarray(pc.fill_null(good, True)))[0])
-            raise Mismatch("text", position, text[position].as_py())
+        position = int(np.flatnonzero(~np.asarray(pc.fill_null(good, True)))[0])
+        raise Mismatch("text", position, original[position].as_py())
     try:
-        return parse_times(text)
+        return parse_times(iso)
     except pa.ArrowInvalid:
-        words_N = text.to_pylist()
-        position = next((place for place, word in enumerate(words_N) if word and impossible(word)), 0)
+        position = next((place for place, word in enumerate(iso.to_pylist()) if word and impossible(word)), 0)
         fix = "correct the day, or leave the cell empty"
-        raise Mismatch("a day that does not exist", position, words_N[position], fix) from None
+        raise Mismatch("a day that does not exist", position, original[position].as_py(), fix) from None
+
+
+def _as_iso(text: pa.Array, date_format: str) -> pa.Array:
+    """Return texts in a format as ISO 8601; others stay as they are."""
+    read = date_reader(date_format)
+    encoded = text.dictionary_encode()
+    words = [read(word) or word for word in encoded.dictionary.to_pylist()]
+    return pa.array(words, pa.string()).take(encoded.indices)

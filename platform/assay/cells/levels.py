@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from assay.cells.convert import with_nulls
 from assay.cells.storage import canonical_text, stored
 from assay.cells.texts import LEADING_ZERO, SIMPLE, as_float, value_of
-from assay.cells.words import NO_WORDS, NUMBERS, Words, declared_words, words_for
+from assay.cells.words import NO_WORDS, Rules, Words, words_for
 from assay.vocabulary import MISSING_CODE, ColumnKind
 
 TRUTH = {"true": "1", "false": "0"}
@@ -107,7 +107,7 @@ def level_codes(
 
 
 def class_codes(
-    column: pa.ChunkedArray | pa.Array, classes: Sequence[str], missing_values: Sequence[str] | None = None
+    column: pa.ChunkedArray | pa.Array, classes: Sequence[str], missing_values: Sequence[str] | Rules | None = None
 ) -> np.ndarray:
     """Return the int32 code of the class of each label, compared by value.
 
@@ -123,11 +123,16 @@ def class_codes(
     return Levels(tuple(classes), class_words(classes, missing_values)).codes(canonical_text(stored(column)))
 
 
-def class_words(classes: Sequence[str], missing_values: Sequence[str] | None = None) -> Words:
+def class_words(classes: Sequence[str], missing_values: Sequence[str] | Rules | None = None) -> Words:
     """Return the words that mean missing in a label of these classes: none, unless all are numbers or true/false."""
-    if missing_values is not None:
-        return declared_words(tuple(missing_values))
-    return NUMBERS if are_number_like(classes) else NO_WORDS
+    kind = ColumnKind.NUMERIC if are_number_like(classes) else ColumnKind.TEXT
+    return _rules(missing_values).words(kind)
+
+
+def _rules(missing_values: Sequence[str] | Rules | None) -> Rules:
+    if isinstance(missing_values, Rules):
+        return missing_values
+    return Rules(None if missing_values is None else tuple(missing_values))
 
 
 def are_number_like(classes: Iterable[str]) -> bool:
@@ -138,7 +143,7 @@ def are_number_like(classes: Iterable[str]) -> bool:
 
 
 def missing_labels(
-    column: pa.ChunkedArray | pa.Array, regression: bool | None, missing_values: Sequence[str] | None = None
+    column: pa.ChunkedArray | pa.Array, regression: bool | None, missing_values: Sequence[str] | Rules | None = None
 ) -> pa.Array:
     """Return a mask of the rows without a label; `regression` is None where the task is not told.
 
@@ -151,13 +156,12 @@ def missing_labels(
         >>> missing_labels(pa.array(["Mild", "None", ""]), None).to_pylist()
         [False, False, True]
     """
-    if missing_values is not None:
-        return with_nulls(column, declared_words(tuple(missing_values))).is_null(nan_is_null=True)
-    without = with_nulls(column)
+    rules = _rules(missing_values)
+    without = with_nulls(column, rules.words(ColumnKind.NUMERIC))
     told = bool(regression)
     if not told and pa.types.is_string(without.type):
         told = are_number_like(word for word in without.unique().to_pylist() if word is not None)
-    return (without if told else with_nulls(column, NO_WORDS)).is_null(nan_is_null=True)
+    return (without if told else with_nulls(column, rules.words(ColumnKind.TEXT))).is_null(nan_is_null=True)
 
 
 def canonical_levels(counts: Mapping[str, int]) -> Counter[str]:

@@ -9,11 +9,13 @@ import pyarrow as pa
 
 PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 NUMBER = rf"^{PLAIN}$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"  # what Arrow and Python read alike
-FORTRAN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
-EXACT = re.compile(PLAIN)
-DIGITS = re.compile(r"-?[1-9]\d*|0")
-SIMPLE = re.compile(r"[+-]?\d+(\.\d*)?")
-LEADING_ZERO = re.compile(r"[+-]?0\d")
+FORTRAN_FORM = r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+"
+FORTRAN = re.compile(FORTRAN_FORM, re.ASCII)
+ANY_NUMBER = rf"{NUMBER}|^{FORTRAN_FORM}$"  # what is read without a word about its format
+EXACT = re.compile(PLAIN, re.ASCII)
+DIGITS = re.compile(r"-?[1-9]\d*|0", re.ASCII)
+SIMPLE = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 LARGEST_WHOLE = 2.0**63  # of floats that are written as whole numbers; larger ones have no last digits to trust
 
 

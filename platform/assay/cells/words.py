@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from assay.cells.formats import PLAIN_FORMAT, Format
 from assay.cells.texts import as_float
 from assay.spec import Experiment
 from assay.vocabulary import ColumnKind
@@ -62,26 +63,60 @@ CATEGORIES = Words(frozenset(CATEGORY_WORDS))
 
 
 @dataclass(frozen=True)
+class Rules:
+    """How one column is read: the words that mean missing in it, and how its numbers or dates are written.
+
+    `missing_values` replace the usual words of its column type, `also_missing` are added to them.
+    """
+
+    missing_values: tuple[str, ...] | None = None
+    also_missing: tuple[str, ...] = ()
+    format: Format = PLAIN_FORMAT
+
+    def words(self, kind: ColumnKind) -> Words:
+        """Return the words that mean missing in a column of this type."""
+        usual = words_for(kind, self.missing_values)
+        if not self.also_missing:
+            return usual
+        also = tuple(word.lower() for word in self.also_missing) if usual.any_case else self.also_missing
+        more = declared_words(also)
+        return replace(usual, words=usual.words | more.words, numbers=usual.numbers | more.numbers)
+
+    @property
+    def listed(self) -> tuple[str, ...] | None:
+        """All words that the experiment lists; None where it lists none."""
+        listed = (*(self.missing_values or ()), *self.also_missing)
+        return listed if self.missing_values is not None or self.also_missing else None
+
+
+AS_USUAL = Rules()
+
+
+@dataclass(frozen=True)
 class MissingValues:
-    """What an experiment says of missing values: `data.missing_values`, and `missing_values` of single columns."""
+    """How columns are read, as an experiment says: `data.missing_values`, and what `columns` says of each."""
 
     everywhere: tuple[str, ...] | None = None
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, Rules] = field(default_factory=dict)
 
     def of(self, name: str) -> tuple[str, ...] | None:
-        """Return the words of one column, the label included; None where the default lists apply."""
-        return self.columns.get(name, self.everywhere)
+        """Return all words that the experiment lists for a column, or the label; None where the usual ones apply."""
+        return self.rules(name).listed
+
+    def rules(self, name: str) -> Rules:
+        """Return how a column, or the label, is read."""
+        return self.columns.get(name, Rules(self.everywhere))
 
     @classmethod
     def told_by(cls, experiment: Experiment) -> MissingValues:
         """Return what an experiment file says."""
-        everywhere = experiment.data.missing_values
+        told = experiment.data.missing_values
+        everywhere = None if told is None else tuple(told)
         columns = {
-            name: tuple(column.missing_values)
+            name: Rules(everywhere, tuple(column.also_missing), Format(column.decimal or "", column.date_format or ""))
             for name, column in experiment.columns.items()
-            if column.missing_values is not None
         }
-        return cls(None if everywhere is None else tuple(everywhere), columns)
+        return cls(everywhere, columns)
 
 
 BY_DEFAULT = MissingValues()

@@ -48,13 +48,12 @@ def _converted(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> np
         if value.type == "other":
             raise Mismatch(cells.type_word(value.array.type))
         return profile.known_levels.codes(canonical_text(value))
-    convert = {
-        ColumnKind.NUMERIC: cells.to_numbers,
-        ColumnKind.BOOLEAN: cells.to_truth,
-        ColumnKind.DATETIME: cells.to_times,
-        ColumnKind.TEXT: cells.to_texts,
-    }[profile.kind]
-    return convert(value, profile.missing)
+    words = profile.missing
+    if profile.kind is ColumnKind.NUMERIC:
+        return cells.to_numbers(value, words, profile.written, seconds=profile.seconds)
+    if profile.kind is ColumnKind.DATETIME:
+        return cells.to_times(value, words, profile.written)
+    return cells.to_truth(value, words) if profile.kind is ColumnKind.BOOLEAN else cells.to_texts(value, words)
 
 
 def to_text(column: pa.ChunkedArray | pa.Array) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,39 +11,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.cells import (
+    AS_USUAL,
     CATEGORY_WORDS,
-    DATETIME,
-    NUMBER,
+    NOT_A_TIME,
     NUMBER_WORDS,
-    ZERO,
+    NUMBERS,
+    Mismatch,
+    Rules,
     Stored,
     Words,
     canonical_text,
     declared_words,
     stored,
+    to_numbers,
+    to_times,
     type_word,
     without_words,
 )
+from assay.cells.formats import CLOCK
+from assay.cells.texts import ANY_NUMBER
+from assay.kinds._readings import ISO, PLAIN, readings
 from assay.profile import MAX_DISTINCT, SAMPLE_SIZE, ColumnSummary, Moments
 from assay.seeds import row_hash
+from assay.vocabulary import ColumnKind
 
+FEW = 32  # texts that tell whether a column may hold times of day
 BOOLEAN = ("true", "false", "yes", "no")  # words by which a column is told to be true/false
 ANY_WORD = Words(frozenset({*NUMBER_WORDS, *(word.lower() for word in CATEGORY_WORDS)}), any_case=True)
 
 
-def summarise(
-    column: pa.ChunkedArray, row_N: np.ndarray, seed: int, missing_values: tuple[str, ...] | None = None
-) -> ColumnSummary:
+def summarise(column: pa.ChunkedArray, row_N: np.ndarray, seed: int, rules: Rules = AS_USUAL) -> ColumnSummary:
     """Return the mergeable summary of one column of one block.
 
     Words that mean missing in some types of columns are counted as values and told apart (`missing_words`), since the
     type is known only when all blocks are merged. Words that the experiment lists are missing at once.
     """
-    value = _without(stored(column), missing_values)
+    value = _as_told(stored(column), rules)
     array, num_rows = value.array, len(row_N)
     missing_N = np.asarray(array.is_null())
     present, row_n = array.drop_null(), row_N[~missing_N]
-    types = {"nothing": set[str]()}.get(value.type, {value.type})
+    types = set[str]() if value.type == "nothing" else {value.type}
     common: dict[str, Any] = {
         "num_rows": num_rows,
         "num_missing": int(missing_N.sum()),
@@ -62,14 +70,45 @@ def summarise(
         return ColumnSummary(**common, num_datetimes=len(present))
     if value.type == "number":
         return ColumnSummary(**common, **_numbers(present.to_numpy(), row_n))
-    words = {} if missing_values is not None else _missing_words(present, different, row_n)
-    return ColumnSummary(**common, **_strings(present, different, row_n), missing_words=words)
+    words = {} if rules.missing_values is not None else _missing_words(present, different, row_n)
+    return ColumnSummary(**common, **_strings(present, different, row_n, set(words)), missing_words=words)
 
 
-def _without(value: Stored, missing_values: tuple[str, ...] | None) -> Stored:
-    if missing_values is None:
+def _as_told(value: Stored, rules: Rules) -> Stored:
+    """Return values with the listed words as missing, and texts as the numbers or dates that the experiment calls them.
+
+    Texts stay text where one of them is no such number or date; the profile then says which.
+    """
+    value = _without(value, declared_words(rules.listed or ()))
+    if value.type != "string":
         return value
-    words = declared_words(missing_values)
+    with suppress(Mismatch):
+        if rules.format.decimal:
+            return Stored("number", _nullable(to_numbers(value, rules.words(ColumnKind.NUMERIC), rules.format)))
+        if rules.format.date_format:
+            time_N = to_times(value, rules.words(ColumnKind.DATETIME), rules.format)
+            return Stored("datetime", pa.array(time_N, pa.timestamp("us"), mask=time_N == NOT_A_TIME))
+        if _are_clocks(value.array):
+            numbers = to_numbers(value, rules.words(ColumnKind.NUMERIC), seconds=True)
+            return Stored("number", _nullable(numbers), seconds=True)
+    return value
+
+
+def _are_clocks(text: pa.Array) -> bool:
+    """Whether texts are times of day or durations, told by the first few before all are looked at."""
+    first = text.slice(0, FEW).drop_null()
+    seen = pc.match_substring_regex(first, CLOCK)
+    if not len(first) or not pc.any(seen).as_py():
+        return False
+    texts = without_words(text, NUMBERS)
+    return bool(pc.all(pc.match_substring_regex(texts, CLOCK)).as_py())
+
+
+def _nullable(number_N: np.ndarray) -> pa.Array:
+    return pa.array(number_N, pa.float64(), mask=np.isnan(number_N))
+
+
+def _without(value: Stored, words: Words) -> Stored:
     if value.type == "string":
         return Stored("string", without_words(value.array, words))
     if value.type != "number" or not words.numbers:
@@ -90,24 +129,29 @@ def _missing_words(present: pa.Array, different: pa.Array, row_n: np.ndarray) ->
     return {word: (count, int(row_n[pc.index(present, word).as_py()])) for word, count in counts.items()}
 
 
-def _strings(present: pa.Array, different: pa.Array, row_n: np.ndarray) -> dict[str, Any]:
+def _strings(present: pa.Array, different: pa.Array, row_n: np.ndarray, words: set[str]) -> dict[str, Any]:
     """Return how many values read as what; each different text is looked at once."""
     values, count_u = different.field("values"), different.field("counts").to_numpy()
-    lower = pc.utf8_lower(values)
-    dates = pc.match_substring_regex(values, DATETIME)
-    zero = pc.match_substring_regex(values, ZERO)
+    read = readings(present, different, row_n, words)
     found: dict[str, Any] = {
-        "num_booleans": _total(pc.is_in(lower, value_set=pa.array(BOOLEAN)), count_u),
-        "num_datetimes": _total(pc.or_(dates, zero), count_u),
+        "num_booleans": _total(pc.is_in(pc.utf8_lower(values), value_set=pa.array(BOOLEAN)), count_u),
+        "num_datetimes": read[ISO].count if ISO in read else 0,
         "num_words": int(((pc.count_substring(values, " ").to_numpy() + 1) * count_u).sum()),
+        "readings": read,
+        "first_text": _first_text(present, row_n, words),
     }
-    numbers = pc.match_substring_regex(values, NUMBER)
-    if not pc.any(numbers).as_py():
+    if PLAIN not in read:
         return found
-    if pc.all(numbers).as_py():
-        return found | _numbers(pc.cast(present, pa.float64()).to_numpy(), row_n)
-    is_number = pc.is_in(present, value_set=values.filter(numbers))
-    return found | _numbers(pc.cast(present.filter(is_number), pa.float64()).to_numpy(), row_n[np.asarray(is_number)])
+    if read[PLAIN].count == len(present):
+        return found | _numbers(to_numbers(Stored("string", present), unlimited=True), row_n)
+    is_number = pc.is_in(present, value_set=values.filter(pc.match_substring_regex(values, ANY_NUMBER)))
+    numbers_n = to_numbers(Stored("string", present.filter(is_number)), unlimited=True)
+    return found | _numbers(numbers_n, row_n[np.asarray(is_number)])
+
+
+def _first_text(present: pa.Array, row_n: np.ndarray, words: set[str]) -> tuple[int, str]:
+    position = next((place for place in range(len(present)) if present[place].as_py() not in words), -1)
+    return (-1, "") if position < 0 else (int(row_n[position]), present[position].as_py())
 
 
 def _total(which: pa.Array, count_u: np.ndarray) -> int:

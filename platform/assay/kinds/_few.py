@@ -27,7 +27,7 @@ def to_array(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> np.n
 
 def _to_numeric(column: pa.ChunkedArray | pa.Array, profile: ColumnProfile) -> np.ndarray | None:
     numbers_n = np.array([math.nan if value is None else value for value in column.to_pylist()], np.float64)
-    if (np.abs(numbers_n) > MOST).any() or profile.missing_values is not None:
+    if (np.abs(numbers_n) > MOST).any() or profile.missing.numbers:
         return None
     numbers_n += 0.0  # makes -0.0, which is equal to 0.0, the same
     return numbers_n

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
-from assay.cells import Levels, are_number_like, canonical_levels
+from assay.cells import AS_USUAL, Levels, Rules, are_number_like, canonical_levels
 from assay.errors import DataFault, Fault, did_you_mean
-from assay.profile import ColumnSummary, LabelProfile
+from assay.kinds._advice import Advice, advice
+from assay.kinds._readings import PLAIN
+from assay.profile import ColumnSummary, LabelProfile, Reading
 from assay.vocabulary import ColumnKind, Task
 
 MAX_NUMBERED_CLASSES = 20  # a whole-number label with more distinct values is a quantity
+FEWEST_COUNTS = 6  # different whole numbers, of which one occurs once, that are a count
 MAX_CLASSES = 1_000
 OTHER_FIX = "choose another label, or turn it into text or numbers"
 FALSE_FIRST = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"-1", "1"})
@@ -35,53 +39,57 @@ def unknown_columns(declared: Iterable[str], known: Iterable[str]) -> list[Fault
 
 
 def infer_task(summary: ColumnSummary) -> Task:
-    """Tell the task from the label: text and true/false are classes, few whole numbers too, the rest is a quantity."""
+    """Tell the task from the label: text and true/false are classes, few whole numbers too, the rest is a quantity.
+
+    Several whole numbers of which some occur once are counts, and counts are quantities: no class has one row.
+    """
     numbers = summary.num_numbers == summary.num_present and "boolean" not in summary.stored
     few = summary.num_whole == summary.num_present and summary.num_distinct <= MAX_NUMBERED_CLASSES
-    if numbers and not few:
+    counts = summary.num_distinct >= FEWEST_COUNTS and min(summary.counts.values(), default=2) < 2
+    if numbers and (not few or counts or "seconds" in summary.stored):
         return Task.REGRESSION
     return Task.BINARY if summary.num_distinct <= 2 else Task.MULTICLASS
 
 
 def label_profile(
-    name: str,
-    summary: ColumnSummary,
-    task: Task | None,
-    positive: str | None,
-    missing_values: tuple[str, ...] | None = None,
+    name: str, summary: ColumnSummary, task: Task | None, positive: str | None, rules: Rules = AS_USUAL
 ) -> tuple[LabelProfile, list[Fault]]:
     """Return what is known of the label, and every reason why it cannot be learned."""
     place = f"label '{name}'"
-    summary = _without_missing(summary, task, missing_values)
+    advised = advice(summary, rules)
+    summary = without_missing(summary, task, rules)
     if "other" in summary.stored:
         known = LabelProfile(name, task or Task.BINARY)
         return known, [Fault(place, f"holds {summary.other_type}, expected classes or numbers", OTHER_FIX)]
     if not summary.num_present:
         return LabelProfile(name, task or Task.BINARY), [Fault(place, "every row is missing", "choose another label")]
     task = task or infer_task(summary)
-    make = _numeric_label(name, place, summary) if task is Task.REGRESSION else None
-    known, faults = make or _class_label(name, place, summary, task, positive)
-    return replace(known, missing_values=missing_values), faults
+    make = _numeric_label if task is Task.REGRESSION else partial(_class_label, positive=positive)
+    known, faults = make(name, place, summary, task, advised)
+    known = replace(known, missing_values=rules.missing_values, also_missing=rules.also_missing)
+    return replace(known, decimal=rules.format.decimal), faults
 
 
-def _without_missing(
-    summary: ColumnSummary, task: Task | None, missing_values: tuple[str, ...] | None
-) -> ColumnSummary:
+def without_missing(summary: ColumnSummary, task: Task | None, rules: Rules) -> ColumnSummary:
     """Return the summary with the words as missing that mean it in this label, as `cells.missing_labels` tells them."""
-    numbers = summary.seen_as(ColumnKind.NUMERIC, missing_values)
+    numbers = summary.seen_as(ColumnKind.NUMERIC, rules)
     few = task is not Task.REGRESSION and numbers.num_numbers < numbers.num_present
     return summary if few and not are_number_like(numbers.counts) else numbers
 
 
-def _numeric_label(name: str, place: str, summary: ColumnSummary) -> tuple[LabelProfile, list[Fault]]:
+def _numeric_label(
+    name: str, place: str, summary: ColumnSummary, task: Task, advised: Advice | None
+) -> tuple[LabelProfile, list[Fault]]:
     faults = []
     if summary.num_numbers < summary.num_present:
         count = summary.num_present - summary.num_numbers
+        odd = summary.readings[PLAIN] if PLAIN in summary.readings else Reading(0, *summary.first_text)
         faults.append(
             Fault(
                 place,
-                f"{count:,} of {summary.num_rows:,} values are not numbers, the task is regression",
-                "clean the column, or write `task: multiclass`",
+                f"{count:,} of {summary.num_rows:,} values are not numbers (first: {odd.odd!r} in row {odd.odd_row}), "
+                "the task is regression",
+                advised.fix(name) if advised is not None else "clean the column, or write `task: multiclass`",
             )
         )
     if summary.num_infinite:
@@ -97,18 +105,27 @@ def _numeric_label(name: str, place: str, summary: ColumnSummary) -> tuple[Label
     if not faults and moments.low == moments.high:
         faults.append(Fault(place, f"every row has the value {moments.low:g}", "choose another label"))
     return LabelProfile(
-        name, Task.REGRESSION, mean=moments.mean, std=moments.std, low=moments.low, high=moments.high
+        name,
+        task,
+        mean=moments.mean,
+        std=moments.std,
+        low=moments.low,
+        high=moments.high,
+        seconds="seconds" in summary.stored,
     ), faults
 
 
 def _class_label(
-    name: str, place: str, summary: ColumnSummary, task: Task, positive: str | None
+    name: str, place: str, summary: ColumnSummary, task: Task, advised: Advice | None, positive: str | None
 ) -> tuple[LabelProfile, list[Fault]]:
     counts = dict(sorted(canonical_levels(summary.counts).items(), key=lambda pair: _natural(pair[0])))
-    positive = _as_class(positive, counts)
+    positive, are_numbers = _as_class(positive, counts), Levels(tuple(counts)).are_numbers
     faults = []
     if len(counts) < 2:
         faults.append(Fault(place, f"has one class, '{next(iter(counts))}'", "choose another label or add rows"))
+    if advised is not None and "kind" in advised.keys and min(counts.values()) < 2:
+        fix = advised.fix(name).removeprefix("write ")
+        return LabelProfile(name, task), [Fault(place, advised.found, f"write `task: regression` and {fix}")]
     if len(counts) > MAX_CLASSES or summary.too_many_levels:
         faults.append(
             Fault(place, f"has more than {MAX_CLASSES:,} classes", "write `task: regression` if it is a number")
@@ -125,7 +142,8 @@ def _class_label(
             Fault(
                 place,
                 f"class '{rare[0]}' has one row" + (f" ({len(rare)} such classes)" * (len(rare) > 1)),
-                "add rows of it, or drop it: a class needs a row to learn from and one to judge",
+                "add rows of it, or drop it: a class needs a row to learn from and one to judge"
+                + ("; or write `task: regression` if it is a number" if are_numbers else ""),
             )
         )
     classes = _ordered(counts, positive) if len(counts) == 2 and not faults else list(counts)

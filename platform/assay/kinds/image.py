@@ -53,7 +53,9 @@ class Image(Kind):
             column = table.column(name)
             images = _pictures.is_pixels(column.type) or _is_bytes(column.type)
             found[name] = (
-                _summary(column, row_N, seed) if images else _columns.summarise(column, row_N, seed, missing.of(name))
+                _summary(column, row_N, seed)
+                if images
+                else _columns.summarise(column, row_N, seed, missing.rules(name))
             )
         return found
 
@@ -66,7 +68,7 @@ class Image(Kind):
         positive: str | None,
         missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
-        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.of(label))
+        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.rules(label))
         faults += unknown_columns(declared, summaries)
         columns: list[ColumnProfile] = []
         for name, summary in summaries.items():

@@ -65,7 +65,7 @@ class Series(Kind):
     ) -> Profile:
         series = [name for name, summary in summaries.items() if SERIES in summary.stored]
         plain = {name: summary for name, summary in summaries.items() if not _of(name, series)}
-        label_known, label_faults = label_profile(label, summary_of(label, plain), task, positive, missing.of(label))
+        label_known, label_faults = label_profile(label, summary_of(label, plain), task, positive, missing.rules(label))
         columns = [_column_profile(name, summaries, declared.get(name)) for name in series]
         used = [column.name for column in columns if not column.dropped]
         faults = [fault for name in used for fault in _faults(name, summaries)]

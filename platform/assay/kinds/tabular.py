@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from assay.batch import Batch, Column
-from assay.cells import BY_DEFAULT, MissingValues, canonical_levels, class_codes
+from assay.cells import AS_USUAL, BY_DEFAULT, MissingValues, Rules, canonical_levels, class_codes
 from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _arrays, _columns
+from assay.kinds._advice import Advice, advice
 from assay.kinds._label import label_profile, summary_of, unknown_columns
+from assay.kinds._readings import ISO, PLAIN
 from assay.parts import Json, Kind
-from assay.profile import ColumnProfile, ColumnSummary, Profile
+from assay.profile import ColumnProfile, ColumnSummary, Profile, Reading
 from assay.vocabulary import ColumnKind, Task
 
 MIN_ROWS_FOR_ID = 50  # in fewer rows, all values distinct is no sign of an identifier
@@ -40,7 +42,7 @@ class Tabular(Kind):
         self, table: pa.Table, row_N: np.ndarray, seed: int, missing: MissingValues = BY_DEFAULT
     ) -> dict[str, ColumnSummary]:
         names = table.column_names
-        return {name: _columns.summarise(table.column(name), row_N, seed, missing.of(name)) for name in names}
+        return {name: _columns.summarise(table.column(name), row_N, seed, missing.rules(name)) for name in names}
 
     def profile(
         self,
@@ -51,7 +53,7 @@ class Tabular(Kind):
         positive: str | None,
         missing: MissingValues = BY_DEFAULT,
     ) -> Profile:
-        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.of(label))
+        label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.rules(label))
         faults += unknown_columns(declared, summaries)
         columns = self.columns(summaries, label, declared, missing)
         faults += [fault for column in columns for fault in _column_faults(column, summaries[column.name])]
@@ -76,7 +78,7 @@ class Tabular(Kind):
     ) -> list[ColumnProfile]:
         """Return what is known of each column but the label."""
         return [
-            _column_profile(name, summary, declared.get(name), missing.of(name))
+            _column_profile(name, summary, declared.get(name), missing.rules(name))
             for name, summary in summaries.items()
             if name != label
         ]
@@ -137,13 +139,12 @@ def _label_array(table: pa.Table, profile: Profile, row_N: np.ndarray, faults: l
         return None
     column = table.column(label.name)
     if label.task is Task.REGRESSION:
-        as_numbers = ColumnProfile(label.name, ColumnKind.NUMERIC, missing_values=label.missing_values)
-        found = _arrays.to_array(column, as_numbers, row_N)
+        found = _arrays.to_array(column, label.as_column, row_N)
         if isinstance(found, Fault):
             faults.append(replace(found, place=f"label '{label.name}'"))
             return None
         return found
-    code_N = class_codes(column, label.classes, label.missing_values).astype(np.int64)
+    code_N = class_codes(column, label.classes, label.rules).astype(np.int64)
     unseen_N = code_N == len(label.classes)
     if unseen_N.any():
         first = int(np.flatnonzero(unseen_N)[0])
@@ -159,16 +160,16 @@ def _label_array(table: pa.Table, profile: Profile, row_N: np.ndarray, faults: l
     return code_N
 
 
-def _column_profile(
-    name: str, raw: ColumnSummary, declared: Any, missing_values: tuple[str, ...] | None
-) -> ColumnProfile:
+def _column_profile(name: str, raw: ColumnSummary, declared: Any, rules: Rules) -> ColumnProfile:
     kind = declared.kind if declared is not None and declared.kind is not None else None
     told = kind is not None
-    kind = kind or _infer(raw, missing_values)
-    summary = raw.seen_as(kind, missing_values)
+    kind = kind or _infer(raw, rules)
+    summary = raw.seen_as(kind, rules)
+    advised = None if told else advice(raw, rules)
     dropped = "left out by the experiment file" if declared is not None and declared.drop else ""
     if not dropped:
-        dropped = _hopeless(summary) or ("" if told else _id_like(summary, kind))
+        dropped = _hopeless(summary, told) or ("" if told else _id_like(summary, kind))
+        dropped = advised.text(name) if dropped and advised is not None and "other" not in raw.stored else dropped
     levels = _ordered_levels(summary) if kind is ColumnKind.CATEGORY else []
     numeric = kind in (ColumnKind.NUMERIC, ColumnKind.DATETIME) and summary.moments.count > 0
     moments = summary.moments
@@ -186,7 +187,11 @@ def _column_profile(
         levels=tuple(level for level, _ in levels),
         level_counts=tuple(count for _, count in levels),
         as_text=_says_something(levels),
-        missing_values=missing_values,
+        note=_note(name, raw, kind, rules, advised),
+        missing_values=rules.missing_values,
+        also_missing=rules.also_missing,
+        decimal=rules.format.decimal,
+        date_format=rules.format.date_format,
         seconds="seconds" in summary.stored and kind is ColumnKind.NUMERIC,
     )
     if dropped:
@@ -194,8 +199,18 @@ def _column_profile(
     return replace(column, sample=_arrays.canonical_sample([value for _, value in summary.sample], column))
 
 
-def _infer(raw: ColumnSummary, missing_values: tuple[str, ...] | None = None) -> ColumnKind:
-    summary = raw.seen_as(ColumnKind.NUMERIC, missing_values)
+def _note(name: str, raw: ColumnSummary, kind: ColumnKind, rules: Rules, advised: Advice | None) -> str:
+    """Return what the owner of a column should know: levels that are read as missing, numbers that are not read."""
+    notes = [] if advised is None else [advised.text(name)]
+    if kind is ColumnKind.CATEGORY:
+        words = rules.words(kind)
+        missing = [f"{word!r} in {count:,} rows" for word, (count, _) in raw.missing_words.items() if words.has(word)]
+        notes += [f"read as missing: {', '.join(missing)}"] if missing else []
+    return "; ".join(notes)
+
+
+def _infer(raw: ColumnSummary, rules: Rules = AS_USUAL) -> ColumnKind:
+    summary = raw.seen_as(ColumnKind.NUMERIC, rules)
     present = summary.num_present
     if present == 0:
         return ColumnKind.NUMERIC
@@ -205,18 +220,17 @@ def _infer(raw: ColumnSummary, missing_values: tuple[str, ...] | None = None) ->
         return ColumnKind.DATETIME
     if summary.num_numbers == present:
         return ColumnKind.NUMERIC
-    summary, present = raw, raw.num_present
-    mean_words = summary.num_words / present
-    if mean_words >= TEXT_WORDS and summary.num_distinct > 0.5 * present:
+    mean_words = raw.num_words / raw.num_present
+    if mean_words >= TEXT_WORDS and raw.num_distinct > 0.5 * raw.num_present:
         return ColumnKind.TEXT
     return ColumnKind.CATEGORY
 
 
-def _hopeless(summary: ColumnSummary) -> str:
+def _hopeless(summary: ColumnSummary, told: bool) -> str:
     if not summary.num_present:
         return "every value is missing"
-    if "other" in summary.stored:
-        return f"holds {summary.other_type}, expected numbers, text, dates or true/false"
+    if "other" in summary.stored:  # where the experiment declares what it holds, that is a fault
+        return "" if told else f"holds {summary.other_type}, expected numbers, text, dates or true/false"
     if summary.num_distinct <= 1 and not summary.num_missing:
         return "every value is the same"
     return ""
@@ -229,7 +243,7 @@ def _id_like(summary: ColumnSummary, kind: ColumnKind) -> str:
     if kind is ColumnKind.CATEGORY and distinct_share > 0.95:
         return "nearly every value is different, like an identifier"
     counts_up = summary.num_whole == summary.num_present and summary.increasing and distinct_share > 0.95
-    if kind is ColumnKind.NUMERIC and counts_up:
+    if kind is ColumnKind.NUMERIC and counts_up and "seconds" not in summary.stored:
         return "whole numbers that grow with the row, like an identifier"
     return ""
 
@@ -244,19 +258,20 @@ def _ordered_levels(summary: ColumnSummary) -> list[tuple[str, int]]:
     return sorted(canonical_levels(summary.counts).items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _column_faults(column: ColumnProfile, summary: ColumnSummary) -> list[Fault]:
+def _column_faults(column: ColumnProfile, raw: ColumnSummary) -> list[Fault]:
     place = f"column '{column.name}'"
     if column.dropped:
         return []
-    if "other" in summary.stored:
-        return [
-            Fault(
-                place,
-                "holds lists, structs or bytes, expected numbers, text, dates or true/false",
-                f"flatten it, or write `columns: {{{column.name}: {{drop: true}}}}`",
-            )
-        ]
-    if column.kind is ColumnKind.NUMERIC and summary.num_infinite:
+    if "other" in raw.stored:
+        found = f"holds {raw.other_type}, expected {column.kind.value} values"
+        return [Fault(place, found, f"flatten it, or write `columns: {{{column.name}: {{drop: true}}}}`")]
+    if column.kind is ColumnKind.DATETIME:
+        return _date_faults(column, raw)
+    if column.kind is not ColumnKind.NUMERIC:
+        return []
+    rules = Rules(column.missing_values, column.also_missing)
+    summary = raw.seen_as(ColumnKind.NUMERIC, rules)
+    if summary.num_infinite:
         return [
             Fault(
                 place,
@@ -265,7 +280,27 @@ def _column_faults(column: ColumnProfile, summary: ColumnSummary) -> list[Fault]
                 "replace them by missing values, or drop these rows",
             )
         ]
-    if column.kind is ColumnKind.NUMERIC and summary.num_numbers < summary.num_present:
-        count = summary.num_present - summary.num_numbers
-        return [Fault(place, f"{count:,} of {summary.num_rows:,} values are not numbers", "declare it as `category`")]
-    return []
+    if summary.num_numbers == summary.num_present or summary.num_booleans == summary.num_present:
+        return []
+    key = column.decimal or PLAIN
+    advised = None if column.decimal else advice(raw, rules)
+    return [_not_read(column, summary, key, "numbers", advised)]
+
+
+def _date_faults(column: ColumnProfile, raw: ColumnSummary) -> list[Fault]:
+    rules = Rules(column.missing_values, column.also_missing)
+    summary = raw.seen_as(ColumnKind.DATETIME, rules)
+    advised = None if column.date_format else advice(raw, rules)
+    if summary.num_datetimes < summary.num_present:
+        return [_not_read(column, summary, column.date_format or ISO, "dates", advised)]
+    if advised is None:
+        return []
+    return [Fault(f"column '{column.name}'", advised.found, f"correct them, or {advised.fix(column.name)}")]
+
+
+def _not_read(column: ColumnProfile, summary: ColumnSummary, key: str, what: str, advised: Advice | None) -> Fault:
+    reading = summary.readings.get(key, Reading(0, *summary.first_text))
+    count = summary.num_present - reading.count
+    first = f" (first: {reading.odd!r} in row {reading.odd_row})" if reading.odd_row >= 0 else ""
+    fix = advised.fix(column.name) if advised is not None else "declare it as `category`, or correct the values"
+    return Fault(f"column '{column.name}'", f"{count:,} of {summary.num_rows:,} values are not {what}{first}", fix)

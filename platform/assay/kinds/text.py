@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.cells import BY_DEFAULT, MissingValues, with_nulls, words_for
+from assay.cells import BY_DEFAULT, MissingValues, with_nulls
 from assay.errors import DataFault
 from assay.kinds.tabular import Tabular
 from assay.profile import ColumnProfile, ColumnSummary, Profile
@@ -66,7 +66,7 @@ class Text(Tabular):
         worded = _most_words(summaries, label, declared)
         empty_N = np.ones(table.num_rows, bool)
         for name in names or ([] if worded is None else [worded]):
-            text = with_nulls(table.column(name), words_for(ColumnKind.TEXT, missing.of(name)))
+            text = with_nulls(table.column(name), missing.rules(name).words(ColumnKind.TEXT))
             empty_N &= np.asarray(text.is_null())
         return empty_N if names or worded is not None else np.zeros(table.num_rows, bool)
 

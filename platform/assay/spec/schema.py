@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,7 @@ from assay.spec.spaces import from_yaml
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind, Task
 
+DATE_PARTS = ({"%d"}, {"%m", "%b", "%B"}, {"%Y", "%y"})
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 
@@ -76,17 +78,34 @@ class ColumnSpec(Strict):
 
     kind: ColumnKind | None = Field(None, description="inferred when left out")
     drop: bool = Field(False, description="leave the column out")
-    missing_values: list[str] | None = Field(
-        None, description="words that mean missing in this column, in place of `data.missing_values` or the usual ones"
+    also_missing: list[str] = Field(
+        default_factory=list,
+        description="words that mean missing in this column, besides the usual ones or those of `data.missing_values`",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None,
+        description="decimal sign of numbers that are text; the other sign, spaces and apostrophes then separate "
+        "thousands, and currencies and percent signs are left out",
+    )
+    date_format: str | None = Field(
+        None, description="how dates are written, such as %d/%m/%Y; a time of day may follow; ISO 8601 when left out"
     )
     max_side: int | None = Field(
         None, ge=4, le=1_024, description="pixels that the longer side of images is made smaller to; 64 when left out"
     )
 
-    @field_validator("missing_values", mode="before")
+    @field_validator("also_missing", mode="before")
     @classmethod
     def _words_are_text(cls, value: Any) -> Any:
         return _words(value)
+
+    @field_validator("date_format")
+    @classmethod
+    def _known_format(cls, value: str | None) -> str | None:
+        directives = set(re.findall("%.", value or ""))
+        if value is not None and not all(directives & some for some in DATE_PARTS):
+            raise ValueError("lacks a year, a month or a day; write it of %d, %m or %b, and %Y, such as %d/%m/%Y")
+        return value
 
 
 class ForecastSpec(Strict):
@@ -262,6 +281,18 @@ class Experiment(Strict):
             return value
         task = "regression" if value.get("task") == "forecast" else value.get("task") or "regression"
         return {**value, "task": task, "metric": value.get("metric") or "mase"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_labels(cls, value: Any) -> Any:
+        """Take a label whose column is declared numeric for a number to predict, however few values it has."""
+        if not isinstance(value, dict) or value.get("task") is not None:
+            return value
+        data, columns = value.get("data"), value.get("columns")
+        label = data.get("label") if isinstance(data, dict) else getattr(data, "label", None)
+        told = columns.get(label) if isinstance(columns, dict) and isinstance(label, str) else None
+        kind = told.get("kind") if isinstance(told, dict) else getattr(told, "kind", None)
+        return {**value, "task": "regression"} if kind == ColumnKind.NUMERIC else value
 
     @field_validator("class_weight", mode="before")
     @classmethod

@@ -135,7 +135,7 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     check_columns(table, experiment)
     label = experiment.data.label
     regression = None if experiment.task is None else experiment.task is Task.REGRESSION
-    missing = missing_labels(table.column(label), regression, MissingValues.told_by(experiment).of(label))
+    missing = missing_labels(table.column(label), regression, MissingValues.told_by(experiment).rules(label))
     count = pc.sum(missing).as_py() or 0
     if count == 0:
         return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from assay.cells import MissingValues
 from assay.engines import loading
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
-from assay.profile import Profile
+from assay.profile import ColumnSummary, Profile
 from assay.seeds import child
 from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
-from assay.vocabulary import Shelf
+from assay.vocabulary import ColumnKind, Shelf
 from assay.workflows import choices
+from assay.workflows.column_choices import column_choices, words_as_classes
 from assay.workflows.long_series import whole_series
 from assay.workflows.prepare import check_columns, labelled, looks_like_classes
 from assay.workflows.wordless import with_words
@@ -35,11 +37,9 @@ def head(paths: list[str], declared: str | None, broken: str = "error") -> pa.Ta
 
 def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
     """Profile the head as if it were the training rows."""
-    check_columns(table, experiment)
+    summaries = _summaries(experiment, table)
     kind: Kind = catalog.make(Shelf.KINDS, choices.kind_of(experiment, table))
-    missing = MissingValues.told_by(experiment)
-    summaries = kind.summarise(table, np.arange(table.num_rows), child(experiment.seed, "profile"), missing)
-    data = experiment.data
+    missing, data = MissingValues.told_by(experiment), experiment.data
     return kind.profile(summaries, data.label, experiment.task, experiment.columns, data.positive, missing)
 
 
@@ -58,14 +58,38 @@ def initial(data: list[str], label: str, declared: str | None = None, preset: st
     if declared is not None:
         plain["data"]["format"] = declared
     experiment = Experiment.model_validate(plain)
-    profile = profile_head(experiment, head(data, declared))
+    table = head(data, declared)
+    summaries = _summaries(experiment, table)
+    reasons = []
+    for choice in column_choices(summaries, label):
+        reasons.append(f"{'.'.join(choice.path)}: {choice.reason}")
+        if choice.path[0] == "columns":
+            plain.setdefault("columns", {})[choice.path[1]] = choice.value
+        else:
+            plain[choice.path[0]] = choice.value
+    experiment = Experiment.model_validate(plain)
+    profile = profile_head(experiment, table)
     task = profile.label.task
     plain |= {
         "task": task.value,
         "metric": choices.METRIC_OF[task],
         "split": {"test_fraction": 0.2},
     }
-    return name, to_yaml(plain) + _remarks(profile)
+    words = words_as_classes(summaries[label], profile.label.classes)
+    reasons += [f"label {label}: {words}; `data.missing_values` lists other words"] if words else []
+    return name, to_yaml(plain) + _reasons(reasons) + _remarks(profile)
+
+
+def _reasons(reasons: list[str]) -> str:
+    """Return why keys were written, as comments."""
+    return "\n".join(["", "# Why:", *(f"#   {reason}" for reason in reasons), ""]) if reasons else ""
+
+
+def _summaries(experiment: Experiment, table: pa.Table) -> Mapping[str, ColumnSummary]:
+    check_columns(table, experiment)
+    kind: Kind = catalog.make(Shelf.KINDS, choices.kind_of(experiment, table))
+    missing = MissingValues.told_by(experiment)
+    return kind.summarise(table, np.arange(table.num_rows), child(experiment.seed, "profile"), missing)
 
 
 def _remarks(profile: Profile) -> str:
@@ -73,6 +97,7 @@ def _remarks(profile: Profile) -> str:
     lines = ["", "# What the columns look like in the first rows; write `columns: {NAME: {kind: …}}` to say otherwise."]
     for column in profile.columns:
         missing = f", {column.num_missing / column.num_rows:.1%} missing" if column.num_missing else ""
+        missing += f"; {column.note}" if column.note and column.kind is ColumnKind.CATEGORY else ""
         lines.append(
             f"#   {column.name}: {'dropped, ' + column.dropped if column.dropped else column.kind.value + missing}"
         )
