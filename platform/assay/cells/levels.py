@@ -76,6 +76,13 @@ class Levels:
             code = self.code_of.get(value) if SIMPLE.fullmatch(text) and value.lstrip("-").isdigit() else None
         return len(self.names) if code is None else code
 
+    def _may_be_known(self, odd: pa.Array) -> pa.Array:
+        """Return a mask of the texts that are no level as they are spelled, but numbers or words: there are few."""
+        words = pa.array(sorted({*self.missing.words, *TRUTH}), pa.string())
+        worded = pc.is_in(pc.utf8_lower(odd) if self.missing.any_case else odd, value_set=words)
+        worded = pc.or_(worded, pc.is_in(pc.utf8_lower(odd), value_set=pa.array(list(TRUTH))))
+        return pc.or_(worded, pc.match_substring_regex(odd, r"^[+-]?\.?\d[\d.eE+-]*$"))
+
     def codes(self, text: pa.Array) -> np.ndarray:
         """Return the int32 code of each text of an Arrow array (trimmed, null where missing)."""
         unseen = len(self.names)
@@ -85,9 +92,11 @@ class Levels:
         code_N[null_N] = MISSING_CODE
         odd_n = np.flatnonzero(code_N == unseen)
         if len(odd_n):
-            encoded = text.take(pa.array(odd_n)).dictionary_encode()
+            odd = text.take(pa.array(odd_n))
+            may_n = np.flatnonzero(np.asarray(self._may_be_known(odd)))
+            encoded = odd.take(pa.array(may_n)).dictionary_encode()
             table_U = np.array([self.code(word) for word in encoded.dictionary.to_pylist()], np.int32)
-            code_N[odd_n] = table_U[encoded.indices.to_numpy()]
+            code_N[odd_n[may_n]] = table_U[encoded.indices.to_numpy()]
         return code_N
 
 

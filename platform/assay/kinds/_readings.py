@@ -13,7 +13,7 @@ from assay.profile import Reading
 
 PLAIN, ISO = "number", "date"  # keys of what is read without a word; others are decimal signs and formats of dates
 DECIMALS = (".", ",")
-SHOWN = 200  # different texts that tell whether dates of any format are worth looking for
+SHOWN = 200  # different texts that tell whether numbers and dates of any format are worth looking for
 
 
 def readings(present: pa.Array, different: pa.Array, row_n: np.ndarray, words: set[str]) -> dict[str, Reading]:
@@ -44,8 +44,10 @@ def _as_written(values: pa.Array) -> dict[str, pa.Array]:
     found = {ISO: iso}
     if pc.all(iso).as_py():
         return found
-    found |= {sign: pc.match_substring_regex(values, number_pattern(sign)) for sign in DECIMALS}
-    if pc.any(pc.match_substring_regex(values.slice(0, SHOWN), ANY_DATE)).as_py():
+    first = values.slice(0, SHOWN)
+    signs = [sign for sign in DECIMALS if pc.any(pc.match_substring_regex(first, number_pattern(sign))).as_py()]
+    found |= {sign: pc.match_substring_regex(values, number_pattern(sign)) for sign in signs}
+    if pc.any(pc.match_substring_regex(first, ANY_DATE)).as_py():
         found |= {form: pc.match_substring_regex(values, date_pattern(form)) for form in DATE_FORMATS}
     return found
 
