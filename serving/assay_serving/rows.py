@@ -145,7 +145,7 @@ def _first_wrong(column: ColumnProfile, found: pa.Array) -> int | None:
         return None
     if column.kind is ColumnKind.NUMERIC and pa.types.is_string(found.type):
         try:
-            to_numbers(stored(found), column.missing)
+            to_numbers(stored(found), column.missing, column.written, seconds=column.seconds)
         except Mismatch as mismatch:
             return mismatch.position
         return None

@@ -72,6 +72,7 @@ class Rules:
     missing_values: tuple[str, ...] | None = None
     also_missing: tuple[str, ...] = ()
     format: Format = PLAIN_FORMAT
+    kind: ColumnKind | None = None  # the column type, where the experiment declares it
 
     def words(self, kind: ColumnKind) -> Words:
         """Return the words that mean missing in a column of this type."""
@@ -113,7 +114,12 @@ class MissingValues:
         told = experiment.data.missing_values
         everywhere = None if told is None else tuple(told)
         columns = {
-            name: Rules(everywhere, tuple(column.also_missing), Format(column.decimal or "", column.date_format or ""))
+            name: Rules(
+                everywhere,
+                tuple(column.also_missing),
+                Format(column.decimal or "", column.date_format or ""),
+                column.kind,
+            )
             for name, column in experiment.columns.items()
         }
         return cls(everywhere, columns)

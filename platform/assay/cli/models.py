@@ -50,6 +50,7 @@ def predict(
     with show.stdout_is_for_data():
         found = predicting.predict(model, source, out, Storage(storage), tracking_uri, force=force)
     show.bad_rows(found)
+    show.warnings(found)
     if as_json:
         show.print_json(found)
     else:
@@ -76,6 +77,7 @@ def evaluate(
     with show.stdout_is_for_data():
         found = predicting.evaluate(model, source, Storage(storage), metric, tracking_uri)
     show.bad_rows(found)
+    show.warnings(found)
     if found["seen_in_training"]:
         typer.echo(f"warning: {found['model']} was trained on these rows, so the scores are too good", err=True)
     if as_json:

@@ -87,6 +87,12 @@ def test_scores(found: Mapping[str, Any], rows: int) -> None:
     scores(found, f"Test, {rows:,} rows that nothing was chosen by")
 
 
+def warnings(found: Mapping[str, Any]) -> None:
+    """Print what may be wrong with the rows, to stderr."""
+    for warning in found.get("warnings", ()):
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+
+
 def bad_rows(found: Mapping[str, Any]) -> None:
     """Name rows that could not be read, on stderr: the first of them, and how many there are."""
     for one in found["errors"]:

@@ -87,11 +87,21 @@ def _doubt(seen: ColumnSummary, key: str) -> str:
     if key in DECIMALS:
         other = DECIMALS[1 - DECIMALS.index(key)]
         if other in seen.readings and seen.readings[other].count == seen.readings[key].count:
-            return f"; they would read with decimal {other!r} too, to other numbers where this sign stands in them"
+            return _two_numbers(seen, key, other)
         return ""
     swapped = key.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
     if swapped != key and swapped in seen.readings and seen.readings[swapped].count == seen.readings[key].count:
         return f"; days and months cannot be told apart, {swapped} would read them too"
+    return ""
+
+
+def _two_numbers(seen: ColumnSummary, key: str, other: str) -> str:
+    """Return an example of a text that is another number with the other decimal sign, if there is one."""
+    read, read_other = reader(key), reader(other)
+    for level in seen.counts:
+        number, second = read(level), read_other(level)
+        if number is not None and second is not None and number != second:
+            return f"; {level!r} is read as {number:g}, and with `decimal: '{other}'` as {second:g}"
     return ""
 
 
@@ -114,7 +124,7 @@ def _impossible_days(seen: ColumnSummary) -> Advice | None:
     return Advice(found, {"also_missing": shown} if len(days) <= MAX_ODD else {})
 
 
-def reader(key: str) -> Callable[[str], object | None]:
+def reader(key: str) -> Callable[[str], Any]:
     """Return what reads one text as numbers or dates of a reading; None where it is none."""
     if key == PLAIN:
         return as_float

@@ -88,7 +88,7 @@ def _as_told(value: Stored, rules: Rules) -> Stored:
         if rules.format.date_format:
             time_N = to_times(value, rules.words(ColumnKind.DATETIME), rules.format)
             return Stored("datetime", pa.array(time_N, pa.timestamp("us"), mask=time_N == NOT_A_TIME))
-        if _are_clocks(value.array):
+        if rules.kind in (None, ColumnKind.NUMERIC) and _are_clocks(value.array):
             numbers = to_numbers(value, rules.words(ColumnKind.NUMERIC), seconds=True)
             return Stored("number", _nullable(numbers), seconds=True)
     return value

@@ -14,7 +14,8 @@ from assay.profile import ColumnSummary, LabelProfile, Reading
 from assay.vocabulary import ColumnKind, Task
 
 MAX_NUMBERED_CLASSES = 20  # a whole-number label with more distinct values is a quantity
-FEWEST_COUNTS = 6  # different whole numbers, of which one occurs once, that are a count
+FEWEST_COUNTS = 6  # different whole numbers, of which the largest is rare, that are a count
+RARE_ROWS = 5
 MAX_CLASSES = 1_000
 OTHER_FIX = "choose another label, or turn it into text or numbers"
 FALSE_FIRST = ({"0", "1"}, {"false", "true"}, {"no", "yes"}, {"-1", "1"})
@@ -41,14 +42,28 @@ def unknown_columns(declared: Iterable[str], known: Iterable[str]) -> list[Fault
 def infer_task(summary: ColumnSummary) -> Task:
     """Tell the task from the label: text and true/false are classes, few whole numbers too, the rest is a quantity.
 
-    Several whole numbers of which some occur once are counts, and counts are quantities: no class has one row.
+    Several whole numbers of which the largest is rare are counts or scores (`looks_like_counts`): a quantity too.
     """
     numbers = summary.num_numbers == summary.num_present and "boolean" not in summary.stored
     few = summary.num_whole == summary.num_present and summary.num_distinct <= MAX_NUMBERED_CLASSES
-    counts = summary.num_distinct >= FEWEST_COUNTS and min(summary.counts.values(), default=2) < 2
-    if numbers and (not few or counts or "seconds" in summary.stored):
+    if numbers and (not few or looks_like_counts(summary) or "seconds" in summary.stored):
         return Task.REGRESSION
     return Task.BINARY if summary.num_distinct <= 2 else Task.MULTICLASS
+
+
+def looks_like_counts(summary: ColumnSummary) -> bool:
+    """Whether a label of whole numbers has several of them, and too few rows of the largest for a class in each fold.
+
+    Example:
+        >>> from collections import Counter
+        >>> visits = Counter({"0": 20, "1": 15, "2": 10, "3": 8, "4": 6, "9": 1})
+        >>> looks_like_counts(ColumnSummary(60, num_whole=60, counts=visits))
+        True
+    """
+    if summary.num_whole != summary.num_present or len(summary.counts) < FEWEST_COUNTS:
+        return False
+    largest = max(summary.counts, key=lambda level: _natural(level)[1])
+    return summary.counts[largest] < RARE_ROWS
 
 
 def label_profile(

@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.cells import BY_DEFAULT, MissingValues
 from assay.kinds._advice import advice
-from assay.kinds._label import infer_task, without_missing
+from assay.kinds._label import MAX_NUMBERED_CLASSES, infer_task, looks_like_counts, without_missing
 from assay.profile import ColumnSummary
 from assay.vocabulary import ColumnKind, Task
 
@@ -48,10 +48,11 @@ def _label_choices(label: str, summary: ColumnSummary, task: Task | None, missin
         yield Choice(("columns", label), dict(advised.keys), advised.found)
         return
     seen = without_missing(summary, task, missing.rules(label))
-    few = seen.num_whole == seen.num_present and min(seen.counts.values(), default=2) < 2
-    if task is None and seen.num_present and few and infer_task(seen) is Task.REGRESSION:
-        alone = sum(count < 2 for count in seen.counts.values())
-        found = f"{len(seen.counts)} different whole numbers, {alone} of which occur once: counts rather than classes"
+    few = seen.num_distinct <= MAX_NUMBERED_CLASSES and "seconds" not in seen.stored
+    if task is None and few and looks_like_counts(seen) and infer_task(seen) is Task.REGRESSION:
+        largest = max(seen.counts, key=float)
+        found = f"{len(seen.counts)} different whole numbers, the largest, {largest}, in {seen.counts[largest]} rows"
+        found += ": counts or scores rather than classes; write `task: multiclass` if they are names"
         yield Choice(("task",), Task.REGRESSION.value, found)
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.cells import Mismatch, class_codes, stored, to_numbers, words_for
+from assay.cells import Mismatch, class_codes, stored, to_numbers
 from assay.profile import LabelProfile
-from assay.vocabulary import ColumnKind
 
 MAX_EXAMPLES = 3  # values that a note names
 
@@ -44,7 +43,7 @@ def readable_labels(table: pa.Table, label: LabelProfile) -> NewLabels:
 
 
 def _classes(table: pa.Table, column: pa.Array, label: LabelProfile) -> NewLabels:
-    code_N = class_codes(column, label.classes, label.missing_values)
+    code_N = class_codes(column, label.classes, label.rules)
     unseen_N = code_N == len(label.classes)
     if not unseen_N.any():
         return NewLabels(table)
@@ -58,11 +57,11 @@ def _classes(table: pa.Table, column: pa.Array, label: LabelProfile) -> NewLabel
 
 
 def _numbers(table: pa.Table, column: pa.Array, label: LabelProfile) -> NewLabels:
-    value, words = stored(column), words_for(ColumnKind.NUMERIC, label.missing_values)
+    value, known = stored(column), label.as_column
     bad_N = np.zeros(len(column), bool)
     while True:  # each round finds one value that is no number; as many as there are different ones
         try:
-            number_N = to_numbers(value, words)
+            number_N = to_numbers(value, known.missing, known.written, seconds=known.seconds)
             break
         except Mismatch as mismatch:
             if value.type not in ("string", "number"):

@@ -26,6 +26,7 @@ from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores
 from assay.workflows.forecasts import judged_windows
 from assay.workflows.models import resolve, title
+from assay.workflows.unseen_levels import HEAD_ROWS, unseen_levels
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def predict(
     tables.check_target(out, loading.files_of(source.paths, source.declared), force=force)
     found = resolve(reference, storage, tracking_uri)
     model = artifact.load(found.folder)
-    check_columns(model, source)
+    head = check_columns(model, source)
+    warnings = unseen_levels(model, head)
     num_cpus = cluster.connect(source.address)
     bad: list[BadRow]
     if framing_of(model.card) is None and long_series.spec_of(model) is None:
@@ -72,7 +74,7 @@ def predict(
     else:
         blocks, bad = predicted(model, loading.load(source.paths, source.declared), source.on_error)
         num_rows = tables.write(out, blocks)
-    return {"model": title(found), "rows": num_rows, "out": str(out), **reported(bad)}
+    return {"model": title(found), "rows": num_rows, "out": str(out), **reported(bad), "warnings": warnings}
 
 
 def on_error_of(text: str) -> OnError:
@@ -116,17 +118,17 @@ def predicted(model: Model, table: pa.Table, on_error: OnError) -> tuple[Iterabl
     return [found.table], list(found.bad)
 
 
-def check_columns(model: Model, source: Source) -> None:
-    """Check before Ray starts that the files hold the columns that the model reads.
+def check_columns(model: Model, source: Source) -> pa.Table:
+    """Check before Ray starts that the files hold the columns that the model reads; return about the first rows.
 
     Raises:
         DataFault: naming each that is missing, or a path that leads nowhere.
     """
-    head = loading.peek(source.paths, source.declared, _broken(source.on_error), 1)
+    head = loading.peek(source.paths, source.declared, _broken(source.on_error), HEAD_ROWS)
     names = head.column_names
     framing = framing_of(model.card)
     if framing is not None or long_series.spec_of(model) is not None:
-        return  # their own readers name what is missing, after times and ids were read
+        return head  # their own readers name what is missing, after times and ids were read
     missing = [column for column in model.profile.used if column.name not in names]
     if missing:
         raise DataFault(
@@ -140,6 +142,7 @@ def check_columns(model: Model, source: Source) -> None:
                 ).faults
             )
         )
+    return head
 
 
 def reported(bad: Sequence[BadRow]) -> Json:
@@ -177,6 +180,7 @@ def evaluate(
     told = _scores(model, table, first, framed)
     seen = was_trained_on(model, source.paths, storage)
     result = {"model": title(found), "rows": table.num_rows, "metric": first, "scores": told, **reported(bad)}
+    result["warnings"] = unseen_levels(model, table)
     return {**result, "data": ", ".join(source.paths), "seen_in_training": seen}
 
 
