@@ -200,7 +200,10 @@ are then left out, or refused where the file names them.
 columns:
   postcode: {kind: category}
   internal_id: {drop: true}
+  price: {kind: numeric, decimal: ","}
 ```
+
+How words become missing values, levels are compared, and numbers and dates are read: [cells.md](cells.md).
 """,
     "split": """\
 With `data.test` the test rows are those of the given files, and `test_fraction` is not used. With `data.time` the
