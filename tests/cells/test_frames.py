@@ -32,6 +32,11 @@ READ: dict[str, tuple[Callable[[], Any], list[Any]]] = {
     "beyond 64 bits": (lambda: pd.Series([1, 2**70], dtype=object), ["1", str(2**70)]),
     "unsigned": (lambda: pd.Series([1, 2**63 + 1], dtype=object), [1.0, float(2**63 + 1)]),
     "times of day": (lambda: pd.Series([dt.time(0, 1), None], dtype=object), [60.0, None]),
+    "dates and times": (
+        lambda: pd.Series([dt.date(2024, 1, 1), dt.datetime(2024, 1, 2, 3)], dtype=object),
+        [dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 2, 3)],
+    ),
+    "dates and a word": (lambda: pd.Series([dt.date(2024, 1, 1), "n.a."], dtype=object), ["2024-01-01", "n.a."]),
     "nullable": (lambda: pd.array([1, None], dtype="Int64"), [1.0, None]),
     "arrow": (lambda: pd.array(["a", None], dtype="string[pyarrow]"), ["a", None]),
 }  # fmt: skip

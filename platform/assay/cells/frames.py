@@ -14,6 +14,7 @@ import pyarrow as pa
 from assay.errors import DataFault, Fault, raise_all
 
 SENTENCE_WORDS = 3.0  # mean words of texts among which a number is no level but a slip
+JOINED = {"numbers", "text", "true/false"}  # sorts that stand for levels side by side
 BIT = {True: "true", False: "false"}
 
 
@@ -61,7 +62,7 @@ def from_values(name: str, values: Sequence[Any]) -> pa.Array:
     """
     plain = [None if _is_missing(value) else value for value in values]
     try:
-        return pa.array(plain)
+        return _whole_times(pa.array(plain), plain)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeError, TypeError):
         pass
     sorts: dict[str, list[int]] = {}
@@ -73,10 +74,22 @@ def from_values(name: str, values: Sequence[Any]) -> pa.Array:
     made = _REST.get(next(iter(sorts))) if len(sorts) == 1 else None
     if made is not None:
         return made(name, plain)
-    joined = sorts.keys() <= {"numbers", "text", "true/false"} and not _sentences(plain)
+    joined = (sorts.keys() <= JOINED or sorts.keys() == {"dates", "text"}) and not _sentences(plain)
     if joined:
         return pa.array([_word(name, row, value) for row, value in enumerate(plain)], pa.string())
     raise DataFault(_mixture(name, sorts, plain))
+
+
+def _whole_times(array: pa.Array, values: Sequence[Any]) -> pa.Array:
+    """Return dates as times where some of them have one: Arrow cuts it off when the first value is a date."""
+    if not pa.types.is_date(array.type) or not any(isinstance(value, datetime.datetime) for value in values):
+        return array
+    midnight = datetime.time()
+    times = [
+        value if value is None or isinstance(value, datetime.datetime) else datetime.datetime.combine(value, midnight)
+        for value in values
+    ]
+    return pa.array(times, pa.timestamp("us"))
 
 
 def _from_pandas(frame: Any) -> pa.Table:
@@ -194,6 +207,8 @@ def _word(name: str, row: int, value: Any) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return BIT[bool(value)]
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if isinstance(value, float | np.floating | Decimal) and float(value).is_integer() and abs(float(value)) < 2**63:
         return str(int(value))
     return _utf8(name, row, str(value))

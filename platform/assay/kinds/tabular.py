@@ -24,6 +24,7 @@ from assay.vocabulary import ColumnKind, Task
 MIN_ROWS_FOR_ID = 50  # in fewer rows, all values distinct is no sign of an identifier
 TEXT_LEVELS = 40  # so many levels with names of two words or more are read as text too
 WORD = r"[^\W\d_]{2,}"
+MANY = 0.5  # share of numbers among words that is told
 TEXT_WORDS = 3.0  # mean words from which distinct strings are sentences, not levels
 
 
@@ -168,7 +169,7 @@ def _column_profile(name: str, raw: ColumnSummary, declared: Any, rules: Rules) 
     advised = None if told else advice(raw, rules)
     dropped = "left out by the experiment file" if declared is not None and declared.drop else ""
     if not dropped:
-        dropped = _hopeless(summary, told) or ("" if told else _id_like(summary, kind))
+        dropped = _hopeless(summary, told) or ("" if told else _half_numbers(summary) or _id_like(summary, kind))
         dropped = advised.text(name) if dropped and advised is not None and "other" not in raw.stored else dropped
     levels = _ordered_levels(summary) if kind is ColumnKind.CATEGORY else []
     numeric = kind in (ColumnKind.NUMERIC, ColumnKind.DATETIME) and summary.moments.count > 0
@@ -202,6 +203,9 @@ def _column_profile(name: str, raw: ColumnSummary, declared: Any, rules: Rules) 
 def _note(name: str, raw: ColumnSummary, kind: ColumnKind, rules: Rules, advised: Advice | None) -> str:
     """Return what the owner of a column should know: levels that are read as missing, numbers that are not read."""
     notes = [] if advised is None else [advised.text(name)]
+    if kind is ColumnKind.TEXT and raw.missing_words:
+        words_found = ", ".join(f"{word!r} in {count:,} rows" for word, (count, _) in raw.missing_words.items())
+        notes.append(f"read as text, not as missing: {words_found}")
     if kind is ColumnKind.CATEGORY:
         words = rules.words(kind)
         missing = [f"{word!r} in {count:,} rows" for word, (count, _) in raw.missing_words.items() if words.has(word)]
@@ -234,6 +238,18 @@ def _hopeless(summary: ColumnSummary, told: bool) -> str:
     if summary.num_distinct <= 1 and not summary.num_missing:
         return "every value is the same"
     return ""
+
+
+def _half_numbers(summary: ColumnSummary) -> str:
+    """Return why a column is left out whose values are all different, and numbers beside words."""
+    id_like = _id_like(summary, ColumnKind.CATEGORY)
+    reading = summary.readings.get(PLAIN)
+    if not id_like or reading is None or not MANY <= reading.count / summary.num_present < 1:
+        return ""
+    return (
+        f"{reading.count:,} of {summary.num_present:,} values are numbers, the others are words "
+        f"(first: {reading.odd!r} in row {reading.odd_row}), and nearly every value is different"
+    )
 
 
 def _id_like(summary: ColumnSummary, kind: ColumnKind) -> str:

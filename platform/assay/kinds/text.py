@@ -112,4 +112,5 @@ def _counted(column: ColumnProfile) -> ColumnProfile:
     if column.dropped or column.kind is not ColumnKind.TEXT or not column.num_missing:
         return column
     verb = "is" if column.num_missing == 1 else "are"
-    return replace(column, note=f"{column.num_missing:,} of {column.num_rows:,} texts {verb} empty")
+    empty = f"{column.num_missing:,} of {column.num_rows:,} texts {verb} empty"
+    return replace(column, note="; ".join(filter(None, (empty, column.note))))

@@ -67,6 +67,12 @@ class DataSpec(Strict):
     )
     positive: str | None = Field(None, description="class that counts as positive; the rarer one when left out")
 
+    @field_validator("positive", mode="before")
+    @classmethod
+    def _class_is_text(cls, value: Any) -> Any:
+        """Take `positive: 1` and `positive: true`: classes are text, as everywhere."""
+        return _class_name(value) if isinstance(value, bool | int | float) else value
+
     @field_validator("missing_values", mode="before")
     @classmethod
     def _words_are_text(cls, value: Any) -> Any:

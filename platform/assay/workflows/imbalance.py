@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from assay.batch import Batch
+from assay.cells import Levels
 from assay.errors import Fault, SpecFault, did_you_mean, raise_all
 from assay.profile import LabelProfile
 from assay.spec import Experiment
@@ -23,7 +24,8 @@ def check_weights(experiment: Experiment, label: LabelProfile) -> None:
         return
     if not label.classes:
         raise SpecFault.at("class_weight", "is for classes, the label has numbers", "remove the line")
-    unknown = [name for name in asked if name not in label.classes] if isinstance(asked, dict) else []
+    known = Levels(label.classes)
+    unknown = [name for name in asked if known.code(name) == len(label.classes)] if isinstance(asked, dict) else []
     raise_all(
         SpecFault,
         [
@@ -42,7 +44,8 @@ def weighted(batch: Batch, experiment: Experiment, label: LabelProfile) -> Batch
     if asked == "none":
         return batch
     if isinstance(asked, dict):
-        weight_K = np.array([asked.get(name, 1.0) for name in label.classes])
+        weight_K = np.ones(len(label.classes))
+        weight_K[[Levels(label.classes).code(name) for name in asked]] = list(asked.values())
     else:
         weight_K = 1.0 / np.maximum(np.array(label.class_counts, np.float64), 1.0)
     weight_N = weight_K[batch.label_N]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from assay import catalog
 from assay.batch import ROUGH, Batch, Pending
-from assay.cells import MissingValues, missing_labels
+from assay.cells import MissingValues, missing_labels, stored, type_word
 from assay.engines import loading, objects
 from assay.engines.folds import Folds, divide
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
@@ -134,6 +134,9 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     """
     check_columns(table, experiment)
     label = experiment.data.label
+    if stored(table.column(label)).type == "other":
+        found = f"holds {type_word(table.column(label).type)}, expected classes or numbers"
+        raise DataFault.at(f"label '{label}'", found, "choose another label, or turn it into text or numbers")
     regression = None if experiment.task is None else experiment.task is Task.REGRESSION
     missing = missing_labels(table.column(label), regression, MissingValues.told_by(experiment).rules(label))
     count = pc.sum(missing).as_py() or 0

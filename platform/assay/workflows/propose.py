@@ -20,7 +20,7 @@ from assay.profile import ColumnSummary, Profile
 from assay.seeds import child
 from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
-from assay.vocabulary import ColumnKind, Shelf
+from assay.vocabulary import Shelf
 from assay.workflows import choices
 from assay.workflows.column_choices import column_choices, words_as_classes
 from assay.workflows.long_series import whole_series
@@ -97,7 +97,7 @@ def _remarks(profile: Profile) -> str:
     lines = ["", "# What the columns look like in the first rows; write `columns: {NAME: {kind: …}}` to say otherwise."]
     for column in profile.columns:
         missing = f", {column.num_missing / column.num_rows:.1%} missing" if column.num_missing else ""
-        missing += f"; {column.note}" if column.note and column.kind is ColumnKind.CATEGORY else ""
+        missing += f"; {column.note}" if column.note else ""
         lines.append(
             f"#   {column.name}: {'dropped, ' + column.dropped if column.dropped else column.kind.value + missing}"
         )
