@@ -45,13 +45,14 @@ class Column:
     kind: ColumnKind
     num_levels: int = 0  # of a category; codes run from -1 to num_levels
     features: tuple[str, ...] = ()  # names of the D features, when the array is (N, D)
-    packed: tuple[Feature, ...] = ()  # of a finished matrix: its D features, each of its own meaning; no step takes it
+    packed: tuple[Feature, ...] | None = None  # of a finished matrix, which no step takes: each of its D features
     view_of: str = ""  # the column that this one shows in another way, for the steps that ask for views
 
     def of(self, index_d: Sequence[int]) -> Column:
         """Return the meaning of some of the D features."""
         features = tuple(self.features[index] for index in index_d) if self.features else ()
-        return replace(self, features=features, packed=tuple(self.packed[index] for index in index_d if self.packed))
+        packed = None if self.packed is None else tuple(self.packed[index] for index in index_d)
+        return replace(self, features=features, packed=packed)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Batch:
         return [
             name
             for name, column in self.meaning.items()
-            if column.kind in kinds and not column.packed and not column.view_of
+            if column.kind in kinds and column.packed is None and not column.view_of
         ]
 
     @property
@@ -180,9 +181,12 @@ class Batch:
         """One entry per column of `matrix()`, in order."""
         found: list[Feature] = []
         for name, column in self.meaning.items():
-            found += column.packed or [
-                Feature(feature, column.kind, column.num_levels) for feature in column.features or (name,)
-            ]
+            if column.packed is not None:  # none of them where the matrix is of no columns
+                found += column.packed
+                continue
+            width = self.columns[name].shape[1] if self.columns[name].ndim == 2 else 1
+            names = column.features or ((name,) if width == 1 else tuple(f"{name} {index}" for index in range(width)))
+            found += [Feature(feature, column.kind, column.num_levels) for feature in names]
         return found
 
     def matrix(self) -> np.ndarray:

@@ -20,9 +20,10 @@ from assay.batch import Batch
 from assay.cells import from_frame
 from assay.decision import Calibration, Decision, read_calibration, read_decision
 from assay.errors import ArtifactFault, AssayError
-from assay.parts import Algorithm, Ensemble, Files, Fit, Fitted, Json, Learned
+from assay.fitting import loaded
+from assay.parts import Ensemble, Files, Fit, Fitted, Json, Learned
 from assay.profile import Profile
-from assay.recipe import OWN_STEPS, Recipe, StepState, WithSteps
+from assay.recipe import Recipe, StepState
 from assay.vocabulary import Shelf, Task
 
 FORMAT = 2  # of the files; a reader refuses what it does not know
@@ -288,18 +289,6 @@ def _load(entry: Json, files: Files) -> Fitted:
     if ":" in entry["algorithm"] or "." in entry["algorithm"]:
         catalog.known_import(entry["algorithm"])
     return loaded(catalog.make(Shelf.ALGORITHMS, entry["algorithm"], entry["params"]), files)
-
-
-def loaded(algorithm: Algorithm, files: Files) -> Fitted:
-    """Read what a fitted algorithm gave as its files, with the steps that were learned with it.
-
-    Raises:
-        ArtifactFault: the content is not what the algorithm writes.
-    """
-    fitted = algorithm.load({name: data for name, data in files.items() if name != OWN_STEPS})
-    if OWN_STEPS not in files:
-        return fitted
-    return WithSteps(tuple(StepState(**step) for step in json.loads(files[OWN_STEPS])), fitted)
 
 
 def _features(listed: list[int] | None) -> tuple[int, ...] | None:

@@ -190,6 +190,7 @@ class Algorithm(Part):
     libraries: ClassVar[tuple[str, ...]] = ()  # modules to import before the first fit
     optional: ClassVar[str] = ""  # package that must be installed for this part, empty when always there
     weighable: ClassVar[bool] = True  # whether it learns from `Batch.weight_N`
+    label_units: str = "deviations"  # that numbers are learned in; "own", as for a Poisson loss, or "own unless far"
 
     def warm(self) -> None:
         """Import what fitting, loading and predicting take, before a fit is timed or a model is waited for."""
@@ -385,9 +386,7 @@ class Metric(Part):
 
 
 class Search(Part):
-    """Proposes trials, a generation at a time, from the outcomes of generations that ended before; a pure function.
-    The lag between proposals and what they may know keeps every CPU busy, and the proposals the same on any number.
-    """
+    """Proposes trials, a generation at a time, from outcomes of generations that ended before, whatever the CPUs."""
 
     def propose(
         self, candidates: Sequence[Candidate], known: Sequence[Outcome], first: int, count: int, seed: int

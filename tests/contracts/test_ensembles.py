@@ -22,6 +22,7 @@ from assay.engines.folds import Folds
 from assay.engines.growing import Ground
 from assay.ensembles.greedy import weigh
 from assay.errors import SpecFault
+from assay.fitting import loaded
 from assay.model import Combination
 from assay.parts import Call, Ensemble, Evidence, Fit, Grow, Job, Learned
 from assay.vocabulary import Shelf, Task
@@ -174,7 +175,7 @@ def test_used_names_members_once_in_order(key: str, task: Task) -> None:
 def test_what_it_learned_survives_json_and_files(key: str, task: Task) -> None:
     state = learned(key, task)
     models = {
-        name: (fit, catalog.make(Shelf.ALGORITHMS, fit.algorithm, fit.params).load(fitted.files()))
+        name: (fit, loaded(catalog.make(Shelf.ALGORITHMS, fit.algorithm, fit.params), fitted.files()))
         for name, (fit, fitted) in state.models.items()
     }
     again = combined(key, task, Learned(json.loads(json.dumps(state.values)), models))
@@ -188,7 +189,7 @@ def test_grown_members_predict_the_same_from_their_files(key: str, task: Task) -
         assert member.prediction_NK.size == 0
         batch = ground(task).batch(member.algorithm)
         batch = batch if member.features is None else batch.of_features(member.features)
-        fitted = catalog.make(Shelf.ALGORITHMS, member.algorithm, member.params).load(member.fitted.files())
+        fitted = loaded(catalog.make(Shelf.ALGORITHMS, member.algorithm, member.params), member.fitted.files())
         np.testing.assert_array_equal(fitted.predict(batch), member.judged_nK)
 
 

@@ -155,7 +155,7 @@ def test_r2_is_as_good_as_that_of_scikit_learn(loss: str) -> None:
         tree = DecisionTreeRegressor(max_depth=3, min_samples_leaf=5, random_state=seed)
         other = AdaBoostRegressor(tree, n_estimators=30, loss=loss, random_state=seed)  # type: ignore[arg-type]
         theirs.append(rmse(other.fit(batch.matrix(), batch.label_N).predict(fresh.matrix())[:, None], fresh))
-    assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.02)
+    assert np.mean(ours) < 1.02 * np.mean(theirs)
 
 
 def rmse(prediction_NK: np.ndarray, batch: Batch) -> float:

@@ -32,6 +32,11 @@ class _AnyEstimator(SklearnAlgorithm):
     kind: ClassVar[type[Any]]
     cost = 3.0
 
+    def __init__(self, params: Strict | None = None) -> None:
+        super().__init__(params)
+        # Its settings, such as an epsilon, are told in the label's units, so these stay where float32 bears them.
+        self.label_units = "own" if _needs_own_label(self.kind, self.params) else "own unless far"
+
     def estimator(self, batch: Batch, seed: int, threads: int) -> Any:
         """Return the estimator with its settings, our seed and our threads."""
         known = inspect.signature(self.kind).parameters
@@ -105,6 +110,16 @@ def adapted(estimator_class: type[Any]) -> type[Algorithm]:
     }
     made: type[Algorithm] = type(name, (_AnyEstimator,), members)
     return made
+
+
+def _needs_own_label(estimator_class: type[Any], params: Strict) -> bool:
+    """Whether a loss is for positive labels alone, or a link says what the label's zero means."""
+    name = estimator_class.__name__
+    losses = {
+        getattr(params, setting, None) for setting in ("loss", "criterion") if setting in type(params).model_fields
+    }
+    positive = name in ("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "TransformedTargetRegressor")
+    return positive or bool(losses & {"poisson", "gamma"})
 
 
 class _Settings(Strict):

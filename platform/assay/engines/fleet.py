@@ -20,7 +20,7 @@ from assay.batch import Batch
 from assay.engines.growing import Ground, grow
 from assay.engines.kept import Sealed, kept_model
 from assay.engines.trial import FIT_ERRORS, Bench, algorithm_of, fit_capped
-from assay.model import loaded
+from assay.fitting import loaded
 from assay.parts import Call, Ensemble, Evidence, Grow, Grown, Job, Json, Learned
 from assay.seeds import child
 from assay.store.runs import Run

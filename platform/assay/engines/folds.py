@@ -56,7 +56,8 @@ class Folds:
     def joined(self, prediction_by_fold: list[np.ndarray]) -> np.ndarray:
         """Return prediction_nK of the judged rows, the mean over repeats, from what each fit said of its held rows."""
         num_rows, num_outputs = self.fold_RN.shape[1], prediction_by_fold[0].shape[1]
-        total_NK, count_N = np.zeros((num_rows, num_outputs), np.float32), np.zeros(num_rows, np.float32)
+        dtype = prediction_by_fold[0].dtype  # float32 of probabilities; numbers may lie far from zero
+        total_NK, count_N = np.zeros((num_rows, num_outputs), dtype), np.zeros(num_rows, dtype)
         for fold, prediction_hK in enumerate(prediction_by_fold):
             held_N = self.held_N(fold)
             total_NK[held_N] += prediction_hK

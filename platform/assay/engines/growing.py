@@ -43,7 +43,7 @@ class Ground:
         num_columns = given.prediction_MNK.shape[2]
         return replace(
             given,
-            prediction_MNK=np.zeros((0, int(known_N.sum()), num_columns), np.float32),
+            prediction_MNK=np.zeros((0, int(known_N.sum()), num_columns), given.prediction_MNK.dtype),
             y_N=self.y_N[known_N],
             fold_N=self.folds.fold_RN[0][known_N],
             num_features=self.num_features,
@@ -73,9 +73,10 @@ def grow(job: Grow, ground: Ground, batch: Batch, without_fold: int | None, thre
     started = time.perf_counter()
     judged_nK = _predicted(fitted, _columns(job, judging), num_columns)
     predict_s = time.perf_counter() - started
-    told_NK = np.zeros((0, num_columns), np.float32)
+    told_NK = np.zeros((0, num_columns))
     if not job.quiet:
-        told_NK = _predicted(fitted, _columns(job, _rows(batch, known_n)), num_columns).astype(np.float32)
+        told_NK = _predicted(fitted, _columns(job, _rows(batch, known_n)), num_columns)
+    told_NK = told_NK.astype(np.float32 if batch.num_classes else np.float64)
     return Grown(
         job.name or job.algorithm,
         job.algorithm,

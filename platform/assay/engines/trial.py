@@ -12,8 +12,8 @@ import numpy as np
 from assay import catalog
 from assay.batch import Batch
 from assay.engines.fit_torch import Epochs, Place, Training, fit_torch
+from assay.fitting import fit_in_units
 from assay.parts import Algorithm, Fitted, Json, Metric
-from assay.recipe import WithSteps, settle
 from assay.seeds import child, row_hash
 from assay.training.network import Network
 from assay.vocabulary import Shelf
@@ -54,17 +54,16 @@ def fit_capped(
 ) -> tuple[Fitted, int]:
     """Fit on the batch, or on a sample when the algorithm has a row cap; returns the model and the rows used.
 
-    Steps that look at the label are learned here too, on the same rows, and stay with the model.
+    Steps that look at the label, the label's scale and the features' units are learned here too, on the same rows, and
+    stay with the model.
     """
     from threadpoolctl import threadpool_limits
 
     if algorithm.row_cap is not None and len(batch) > algorithm.row_cap:
         batch = batch.take(sample(batch, algorithm.row_cap, seed))
     with threadpool_limits(threads):
-        if not batch.pending:
-            return _fitted(algorithm, batch, seed, threads, bench), len(batch)
-        steps, batch = settle(batch, child(seed, "steps"))
-        return WithSteps(steps, _fitted(algorithm, batch, seed, threads, bench)), len(batch)
+        fitted = fit_in_units(algorithm, batch, seed, lambda rows: _fitted(algorithm, rows, seed, threads, bench))
+    return fitted, len(batch)
 
 
 def _fitted(algorithm: Algorithm, batch: Batch, seed: int, threads: int, bench: Bench | None) -> Fitted:
@@ -98,7 +97,9 @@ def fit_fold(
     metric: Metric,
     bench: Bench | None = None,
 ) -> tuple[FoldResult, np.ndarray, Fitted]:
-    """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result, prediction_nK (float32), the model.
+    """Fit on the rows `train_N` and judge on the rows `held_N`; returns the result, prediction_nK, the model.
+
+    Probabilities are returned as float32, numbers as float64.
 
     Raises:
         ValueError: the predictions are not finite, or their shape is wrong.
@@ -122,7 +123,7 @@ def fit_fold(
         dict(fitted.facts),
         predict_s,
     )
-    return result, prediction_nK.astype(np.float32), fitted
+    return result, prediction_nK.astype(np.float32 if batch.num_classes else np.float64), fitted
 
 
 def algorithm_of(key: str, params: Mapping[str, Any]) -> Algorithm:

@@ -8,6 +8,7 @@ import numpy as np
 
 from assay import catalog
 from assay.batch import Batch, from_matrix
+from assay.fitting import fit_in_units
 from assay.parts import Algorithm, Evidence, Fit, Fitted
 from assay.seeds import generator
 from assay.vocabulary import Shelf
@@ -84,7 +85,7 @@ def fitted_on(fit: Fit, rows: Batch) -> Fitted:
     if algorithm.row_cap is not None and len(rows) > algorithm.row_cap:
         chosen_n = generator(fit.seed, "row_cap").choice(len(rows), algorithm.row_cap, replace=False)
         rows = rows.take(np.sort(chosen_n))
-    return algorithm.fit(rows, fit.seed)
+    return fit_in_units(algorithm, rows, fit.seed, lambda rows: algorithm.fit(rows, fit.seed))
 
 
 def cross_fitted(fit: Fit, rows: Batch, fold_N: np.ndarray) -> np.ndarray:

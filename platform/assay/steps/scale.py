@@ -31,10 +31,7 @@ class Scale(Step):
         limit: float = Field(8.0, gt=0, description="values beyond so many deviations are cut to it")
 
     def measure(self, batch: Batch) -> Json:
-        return {
-            name: [{"count": one.count, "mean": one.mean, "m2": one.m2} for one in features]
-            for name, features in moments_of(batch, self.takes).items()
-        }
+        return {name: [_entry(one) for one in features] for name, features in moments_of(batch, self.takes).items()}
 
     def merge(self, states: Sequence[Json]) -> Json:
         return merged(states, _merge)
@@ -44,14 +41,25 @@ class Scale(Step):
         for name, known in state.items():
             x_N = batch.columns[name]
             mean_D = np.array([entry["mean"] for entry in known])
-            std_D = np.array([Moments(**entry).std for entry in known])
-            # A deviation at the level of rounding is no deviation: dividing by it would blow noise up.
-            gain_D = np.where(std_D > 1e-12 * (1 + np.abs(mean_D)), 1 / np.maximum(std_D, 1e-300), 0.0)
-            scaled = (x_N - (mean_D if x_N.ndim == 2 else mean_D[0])) * (gain_D if x_N.ndim == 2 else gain_D[0])
+            std_D = np.array([_deviation(entry) for entry in known])
+            mean, std = (mean_D, std_D) if x_N.ndim == 2 else (mean_D[0], std_D[0])
+            scaled = np.where(std > 0, (x_N - mean) / np.where(std > 0, std, 1.0), np.where(np.isnan(x_N), np.nan, 0.0))
             columns[name] = np.clip(scaled, -self.params.limit, self.params.limit).astype(np.float32)
         return batch.with_columns(columns, {name: batch.meaning[name] for name in columns})
 
 
+def _entry(one: Moments) -> Json:
+    ends = {"low": one.low, "high": one.high} if one.count else {}
+    return {"count": one.count, "mean": one.mean, "m2": one.m2, **ends}
+
+
 def _merge(left: Json, right: Json) -> Json:
-    joined = Moments(**left).merge(Moments(**right))
-    return {"count": joined.count, "mean": joined.mean, "m2": joined.m2}
+    return _entry(Moments(**left).merge(Moments(**right)))
+
+
+def _deviation(entry: Json) -> float:
+    """Return the standard deviation; 0 where all values are the same, whatever rounding makes of their mean."""
+    one = Moments(**entry)
+    if not one.low < one.high:
+        return 0.0
+    return one.std or one.high - one.low  # squares of the smallest numbers are 0

@@ -23,11 +23,15 @@ MAX_BYTES = 64 << 20  # a thousand classes fit eight times
 
 
 def content(prediction_NK: np.ndarray, y_M: np.ndarray, seed: int) -> dict[str, bytes]:
-    """Return the file: at most SAMPLE_SIZE rows of `prediction`, and as many of `label` of other rows; float32."""
+    """Return the file: at most SAMPLE_SIZE rows of `prediction`, and as many of `label` of other rows.
+
+    Classes and probabilities are kept as float32, numbers as float64: they may lie far from zero.
+    """
     from safetensors.numpy import save
 
+    dtype = np.float64 if prediction_NK.shape[1] == 1 else np.float32
     arrays = {"prediction": _sample(prediction_NK, seed), "label": _sample(y_M, seed)}
-    return {FILE: save({name: np.asarray(array, np.float32, order="C") for name, array in arrays.items()})}
+    return {FILE: save({name: np.asarray(array, dtype, order="C") for name, array in arrays.items()})}
 
 
 def _sample(value_N: np.ndarray, seed: int) -> np.ndarray:

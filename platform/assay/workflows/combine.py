@@ -249,7 +249,7 @@ def _learn(
             tell("ensemble", {"name": name, "failed": failures[0]})
             continue
         *folds, (task, whole) = [(task, outcome) for task, outcome in learned if isinstance(outcome, Learned)]
-        prediction_NK = np.zeros(given.prediction_MNK.shape[1:], np.float32)
+        prediction_NK = np.zeros(given.prediction_MNK.shape[1:], given.prediction_MNK.dtype)
         for part, state in folds:
             held_N = fold_n == part.without_fold
             key = fold_n is given.fold_N, part.without_fold

@@ -59,7 +59,7 @@ def evidence_of(records: Sequence[TrialRecord], run: Run, judging: Judging) -> E
 
 
 def _said(record: TrialRecord, run: Run, folds: Folds) -> np.ndarray:
-    """Return prediction_nK of a trial for the rows that were held out, float32."""
+    """Return prediction_nK of a trial for the rows that were held out."""
     names = [Run.fold_name(record.number, fold) for fold in range(folds.num)]
     return folds.joined([run.read_arrays(name)["prediction"] for name in names])
 
