@@ -15,10 +15,11 @@ from assay.cells import AS_USUAL, BY_DEFAULT, MissingValues, Rules, canonical_le
 from assay.errors import DataFault, Fault, raise_all
 from assay.kinds import _arrays, _columns
 from assay.kinds._advice import Advice, advice
+from assay.kinds._faults import column_faults
 from assay.kinds._label import label_profile, summary_of, unknown_columns
-from assay.kinds._readings import ISO, PLAIN
+from assay.kinds._readings import PLAIN
 from assay.parts import Json, Kind
-from assay.profile import ColumnProfile, ColumnSummary, Profile, Reading
+from assay.profile import ColumnProfile, ColumnSummary, Profile
 from assay.vocabulary import ColumnKind, Task
 
 MIN_ROWS_FOR_ID = 50  # in fewer rows, all values distinct is no sign of an identifier
@@ -57,7 +58,7 @@ class Tabular(Kind):
         label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.rules(label))
         faults += unknown_columns(declared, summaries)
         columns = self.columns(summaries, label, declared, missing)
-        faults += [fault for column in columns for fault in _column_faults(column, summaries[column.name])]
+        faults += [fault for column in columns for fault in column_faults(column, summaries[column.name])]
         if not any(not column.dropped for column in columns):
             reasons = "; ".join(f"'{column.name}': {column.dropped}" for column in columns[:5]) or "there are none"
             faults.append(
@@ -272,51 +273,3 @@ def _says_something(levels: list[tuple[str, int]]) -> bool:
 
 def _ordered_levels(summary: ColumnSummary) -> list[tuple[str, int]]:
     return sorted(canonical_levels(summary.counts).items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def _column_faults(column: ColumnProfile, raw: ColumnSummary) -> list[Fault]:
-    place = f"column '{column.name}'"
-    if column.dropped:
-        return []
-    if "other" in raw.stored:
-        found = f"holds {raw.other_type}, expected {column.kind.value} values"
-        return [Fault(place, found, f"flatten it, or write `columns: {{{column.name}: {{drop: true}}}}`")]
-    if column.kind is ColumnKind.DATETIME:
-        return _date_faults(column, raw)
-    if column.kind is not ColumnKind.NUMERIC:
-        return []
-    rules = Rules(column.missing_values, column.also_missing)
-    summary = raw.seen_as(ColumnKind.NUMERIC, rules)
-    if summary.num_infinite:
-        return [
-            Fault(
-                place,
-                f"{summary.num_infinite:,} of {summary.num_rows:,} training rows are infinite "
-                f"(first: row {summary.first_infinite_row})",
-                "replace them by missing values, or drop these rows",
-            )
-        ]
-    if summary.num_numbers == summary.num_present or summary.num_booleans == summary.num_present:
-        return []
-    key = column.decimal or PLAIN
-    advised = None if column.decimal else advice(raw, rules)
-    return [_not_read(column, summary, key, "numbers", advised)]
-
-
-def _date_faults(column: ColumnProfile, raw: ColumnSummary) -> list[Fault]:
-    rules = Rules(column.missing_values, column.also_missing)
-    summary = raw.seen_as(ColumnKind.DATETIME, rules)
-    advised = None if column.date_format else advice(raw, rules)
-    if summary.num_datetimes < summary.num_present:
-        return [_not_read(column, summary, column.date_format or ISO, "dates", advised)]
-    if advised is None:
-        return []
-    return [Fault(f"column '{column.name}'", advised.found, f"correct them, or {advised.fix(column.name)}")]
-
-
-def _not_read(column: ColumnProfile, summary: ColumnSummary, key: str, what: str, advised: Advice | None) -> Fault:
-    reading = summary.readings.get(key, Reading(0, *summary.first_text))
-    count = summary.num_present - reading.count
-    first = f" (first: {reading.odd!r} in row {reading.odd_row})" if reading.odd_row >= 0 else ""
-    fix = advised.fix(column.name) if advised is not None else "declare it as `category`, or correct the values"
-    return Fault(f"column '{column.name}'", f"{count:,} of {summary.num_rows:,} values are not {what}{first}", fix)
