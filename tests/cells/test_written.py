@@ -198,3 +198,21 @@ def test_listed_words_replace_the_usual_ones() -> None:
     profile = Tabular().profile(summaries, "y", None, {}, None, missing)
     assert set(profile.column("x").levels) == {"A", "B", "NA"}
     assert Tabular().to_batch(row("-9", "-9.0", "NA"), profile).columns["x"].tolist()[:2] == [-1, 3]
+
+
+def test_one_word_many_times_among_numbers_is_offered_as_missing() -> None:
+    rows = table(["unk." if value % 4 == 0 else f"{value}.5" for value in range(N)])
+    assert choices(rows) == {("columns", "x"): {"kind": "numeric", "also_missing": ["unk."]}}
+    assert choices(table(["4+" if value % 4 == 0 else f"{value}.5" for value in range(N)])) == {}
+
+
+def test_zero_dates_are_counted_as_missing() -> None:
+    rows = table(["0000-00-00" if value % 10 == 0 else f"2023-01-{1 + value % 28:02}" for value in range(N)])
+    column = profiled(rows).column("x")
+    assert (column.kind, column.num_missing) == (ColumnKind.DATETIME, 6)
+
+
+def test_dates_as_a_label_are_told() -> None:
+    y = [f"2023-{1 + value % 12:02}-{1 + value % 28:02}" for value in range(N)]
+    with pytest.raises(DataFault, match="label 'y': holds dates, expected classes or numbers"):
+        profiled(pa.table({"x": other(N), "y": y}))

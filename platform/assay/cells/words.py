@@ -30,6 +30,7 @@ NUMBER_WORDS = (
         "unknown",
         "undefined",
     ),
+    *("0000-00-00", "0000-00-00 00:00:00"),  # how MySQL writes that there is no date
     *("1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "#null!", "#value!", "#div/0!", "#ref!", "#num!", "#name?"),
 )
 # Among levels only the spellings that programs write are missing: "none" and "unknown" are answers that people give.

@@ -13,6 +13,7 @@ from assay.profile import ColumnSummary, Reading
 from assay.vocabulary import ColumnKind
 
 MOSTLY = 0.9  # share of the values that must read as numbers or dates
+HALF, FEW_ODD = 0.5, 3
 FEWEST = 3  # values that tell anything
 MAX_CODES = 20  # different whole numbers that may be codes beside a few words
 MAX_ODD = 10  # different words that are offered as missing
@@ -47,7 +48,7 @@ def advice(summary: ColumnSummary, rules: Rules = AS_USUAL) -> Advice | None:
     if valued in (seen.num_numbers, seen.num_datetimes):
         return None
     key = max(seen.readings, key=lambda key: (seen.readings[key].count, -_rank(key)), default="")
-    if not key or seen.readings[key].count < MOSTLY * valued:
+    if not key or seen.readings[key].count < _enough(seen, key) * valued:
         return None
     reading, is_number = seen.readings[key], key == PLAIN or key in DECIMALS
     if key == PLAIN and seen.num_whole == seen.num_numbers and seen.num_distinct <= MAX_CODES:
@@ -58,6 +59,13 @@ def advice(summary: ColumnSummary, rules: Rules = AS_USUAL) -> Advice | None:
     if odd:
         keys["also_missing"] = odd
     return Advice(_found(seen, key, valued), {} if odd is None else keys)
+
+
+def _enough(seen: ColumnSummary, key: str) -> float:
+    """Return the share of values that must read so: fewer where the others are the same few words without a digit."""
+    odd = _odd_words(seen, key) or []
+    words = len(odd) <= FEW_ODD and not any(letter.isdigit() for word in odd for letter in word)
+    return HALF if words and seen.num_distinct - len(odd) > MAX_CODES else MOSTLY
 
 
 def _rank(key: str) -> int:

@@ -138,6 +138,9 @@ def _class_label(
     faults = []
     if len(counts) < 2:
         faults.append(Fault(place, f"has one class, '{next(iter(counts))}'", "choose another label or add rows"))
+    if summary.num_datetimes == summary.num_present and len(counts) > 2 and min(counts.values()) < 2:
+        fix = "choose a class or a number, such as days since a date; for values to come see `forecast`"
+        return LabelProfile(name, task), [Fault(place, "holds dates, expected classes or numbers", fix)]
     if advised is not None and "kind" in advised.keys and min(counts.values()) < 2:
         fix = advised.fix(name).removeprefix("write ")
         return LabelProfile(name, task), [Fault(place, advised.found, f"write `task: regression` and {fix}")]

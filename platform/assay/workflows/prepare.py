@@ -146,12 +146,19 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
         raise DataFault.at(f"label '{label}'", "every row is missing", "choose another label")
     if experiment.data.missing_label == "error":
         first = int(np.flatnonzero(np.asarray(missing))[0])
+        word = _shown(table.column(label)[first])
         raise DataFault.at(
             f"label '{label}'",
-            f"{count:,} of {table.num_rows:,} rows are missing (first: row {first})",
+            f"{count:,} of {table.num_rows:,} rows are missing (first: {word}row {first})",
             "fill them in, or write `data: {missing_label: drop}`",
         )
     return table.filter(pc.invert(missing))
+
+
+def _shown(value: pa.Scalar) -> str:
+    """Return a word that was read as missing, for a message; nothing for an empty cell."""
+    text = value.as_py()
+    return f"{text!r} in " if isinstance(text, str) and text.strip() else ""
 
 
 def check_columns(table: pa.Table, experiment: Experiment) -> None:
