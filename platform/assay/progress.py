@@ -46,6 +46,9 @@ class Progress:
         elif type not in ("fold", "epoch"):
             self.console.print(f"[dim]{time.monotonic() - self.started:6.1f} s[/dim]  {line}", soft_wrap=True)
 
+    def _waiting(self, data: Mapping[str, Any]) -> str:
+        return str(data["for"])
+
     def _connecting(self, data: Mapping[str, Any]) -> str:
         return "starting Ray on this machine" if data["address"] == "local" else f"joining Ray at {data['address']}"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from assay.spec.strict import Strict
+from assay.training.job import NetworkError
 
 Scalar = bool | int | float | str
 
@@ -47,23 +50,98 @@ def class_of(key: str) -> type[nn.Module]:
     """Return the class that `module:Class` names.
 
     Raises:
-        ValueError: it cannot be imported, or is no `torch.nn.Module`.
+        NetworkError: it cannot be imported, or is no `torch.nn.Module`.
     """
     module, _, name = key.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"'{key}' cannot be imported ({error}); make sure that the module is installed or on PYTHONPATH"
+    except Exception as error:  # noqa: BLE001 - somebody's own code may raise anything
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NetworkError(
+            f"cannot be imported ({said}); put {module}.py beside the experiment file, install it, "
+            "or name its folder in PYTHONPATH"
         ) from None
     if not (inspect.isclass(found) and issubclass(found, nn.Module)):
-        raise ValueError(f"'{key}' is not a class of networks; subclass torch.nn.Module")
+        raise NetworkError("is not a class of networks; subclass torch.nn.Module")
     return found
 
 
+class Own(nn.Module):
+    """Somebody's network, whose answers are brought into one form: output_NK, logits of classes or one number."""
+
+    def __init__(self, network: nn.Module, num_outputs: int) -> None:
+        super().__init__()
+        self.network, self.num_outputs = network, num_outputs
+
+    def forward(self, x: Tensor, **beside: Tensor) -> Tensor:
+        """Return output_NK; `x` is given by position, so that the network may call it as it likes."""
+        kind = next((one.dtype for one in self.network.parameters() if one.is_floating_point()), x.dtype)
+        if kind == torch.float64:
+            x = x.double()
+        return outputs_of(self.network(x, **beside), len(x), self.num_outputs)
+
+
+def outputs_of(answer: Any, num_rows: int, num_outputs: int) -> Tensor:
+    """Return output_NK of what a network returned; what has no such reading is returned for the caller to refuse.
+
+    Of a mapping or an object, `logits` counts, else its only entry; of a tuple or list the first entry. One logit for
+    two classes is that of the second, and axes of length one beside rows and classes are dropped.
+    """
+    if isinstance(answer, Mapping):
+        answer = answer["logits"] if "logits" in answer else next(iter(answer.values())) if len(answer) == 1 else answer
+    elif not isinstance(answer, Tensor) and isinstance(getattr(answer, "logits", None), Tensor):
+        answer = answer.logits
+    elif isinstance(answer, tuple | list) and answer:
+        return outputs_of(answer[0], num_rows, num_outputs)
+    if not isinstance(answer, Tensor):
+        said = f"a mapping of {', '.join(map(str, answer))}" if isinstance(answer, Mapping) else type(answer).__name__
+        raise NetworkError(
+            f"returns {said} from `forward`, expected a tensor of shape ({num_rows}, {num_outputs}), "
+            "a tuple that begins with it, or a dict with it as `logits`"
+        )
+    wrong = answer.ndim == 0 or len(answer) != num_rows or not answer.is_floating_point()
+    if wrong or answer.shape == (num_rows, num_outputs):
+        return answer
+    if answer.numel() == num_rows * num_outputs and sorted(answer.shape)[:-2].count(1) >= answer.ndim - 2:
+        return answer.reshape(num_rows, num_outputs)
+    if num_outputs == 2 and answer.numel() == num_rows:
+        logit_N1 = answer.reshape(num_rows, 1)
+        return torch.cat([torch.zeros_like(logit_N1), logit_N1], dim=1)
+    return answer
+
+
 def build(shape: Shape) -> nn.Module:
-    """Return the network: the class is given the shape of one row, the number of outputs and its settings."""
-    return class_of(shape.module)(input_shape=shape.input_shape, num_outputs=shape.num_outputs, **shape.params)
+    """Return the network: the class is given the shape of one row, the number of outputs and its settings.
+
+    Layers that find their sizes in the first rows are given zeros.
+
+    Raises:
+        NetworkError: the class does not take these arguments.
+    """
+    made = class_of(shape.module)
+    settings = {"input_shape": shape.input_shape, "num_outputs": shape.num_outputs, **shape.params}
+    try:
+        inspect.signature(made).bind(**settings)
+    except TypeError as error:
+        raise NetworkError(
+            f"cannot be called with {', '.join(settings)} ({error}); "
+            "its `__init__` takes input_shape, num_outputs and the settings in `params`"
+        ) from None
+    network = made(**settings)
+    if made is Layers:
+        return network
+    own = Own(network, shape.num_outputs)
+    if any(map(is_lazy, [*own.parameters(), *own.buffers()])):
+        _materialise(own, shape)
+    return own
+
+
+def _materialise(own: Own, shape: Shape) -> None:
+    x = torch.zeros((2, *shape.input_shape))
+    beside = {"length": torch.ones(2, dtype=torch.int64)} if wants_length(shape.module) else {}
+    with torch.no_grad():
+        own.eval().network(x, **beside)
+    own.train()
 
 
 def wants_length(key: str) -> bool:

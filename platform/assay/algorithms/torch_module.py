@@ -33,7 +33,8 @@ class TorchModule(Network):
 
     `x` is float32: (N, F) of a table, (N, C, H, W) from 0 to 1 of images, (N, T, C) of series with 0 after their ends;
     `forward(x, length)` also gets the number of steps of each. The outputs are logits of classes, or one number, which
-    is standardised inside.
+    is standardised inside. A tuple that begins with them, or a dict with them as `logits`, is taken too, and one logit
+    for two classes.
 
     Example:
         >>> from assay.batch import from_matrix
@@ -100,6 +101,28 @@ class TorchModule(Network):
             {name: array[inner_N] for name, array in rows.items()} if judged else None,
             prepare=preparation(shape),
         )
+
+    @classmethod
+    def setting_fault(cls, params: Mapping[str, Any]) -> str:
+        """Return why the class that these settings name cannot be had; empty when it can. Imports it."""
+        from assay.algorithms._module import class_of
+
+        try:
+            class_of(str(params.get("module", OWN)))
+        except ValueError as error:
+            return f"'{params.get('module', OWN)}' {error}"
+        return ""
+
+    def rehearse(self, batch: Batch) -> None:
+        """Pass a few of these rows through the network and back.
+
+        Raises:
+            NetworkError: says what the network returned, or where it failed, and what is expected.
+        """
+        from assay.training.rehearsal import FEW_ROWS, rehearse
+
+        few = batch.take(np.unique(np.linspace(0, len(batch) - 1, 4 * FEW_ROWS).astype(int)))
+        rehearse(type(self)(self.params.model_copy(update={"patience": 0})).job(few, seed=0), max(batch.num_classes, 1))
 
     def trained(self, job: Job, trained: Trained) -> FittedModule:
         """Return the model."""

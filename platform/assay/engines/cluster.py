@@ -101,6 +101,20 @@ def num_cpus() -> int:
     return int(ray.cluster_resources().get("CPU", 0)) or 1
 
 
+def num_gpus() -> float:
+    """Return the GPUs that the cluster has now."""
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0))
+
+
+def gpus_of_this_machine() -> float:
+    """Return the GPUs that a Ray started here would have, without starting one; imports torch."""
+    import torch
+
+    return float(torch.cuda.device_count())
+
+
 def max_concurrent(address: str | None, threads: int) -> int | None:
     """Return how many fits of some threads run at once; None on a joined cluster, which may grow."""
     return max(1, num_cpus() // threads) if is_local(address) else None

@@ -33,7 +33,7 @@ class Group(World):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.probes = device != "cpu"
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
+    def wrapped(self, network: nn.Module, *, has_unused: bool = False) -> nn.Module:
         """Return the network under DDP, whose normalisation sees the whole batch."""
         device = torch.device(self.device)
         return DistributedDataParallel(
@@ -41,6 +41,7 @@ class Group(World):
             device_ids=None if device.type == "cpu" else [device],
             broadcast_buffers=False,  # they are the same everywhere
             gradient_as_bucket_view=True,
+            find_unused_parameters=has_unused,  # DDP would wait for their gradients for ever
         )
 
     def unsynced(self, network: nn.Module) -> AbstractContextManager[Any]:

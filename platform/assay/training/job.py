@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Rows = Mapping[str, np.ndarray]  # N rows by name: what the network reads, "y", and "weight" where rows are weighed
 
 
+class NetworkError(ValueError):
+    """A network cannot be trained; the text says why, and what is expected."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast to train."""

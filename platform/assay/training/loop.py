@@ -66,12 +66,15 @@ class Loop:
         self.started, self.seconds_before = time.monotonic(), 0.0
 
     def _called(self) -> nn.Module:
+        has_unused = False
         if self.world.size > 1:
             from assay.training.group import share_norms
+            from assay.training.rehearsal import unused_parameters
 
+            has_unused = bool(unused_parameters(self.network, self.job))
             share_norms(self.network)
         compiled: Any = torch.compile(self.network) if self.plan.compile else self.network
-        return self.world.wrapped(compiled)
+        return self.world.wrapped(compiled, has_unused=has_unused)
 
     @property
     def seconds(self) -> float:

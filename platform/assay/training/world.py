@@ -51,7 +51,7 @@ class World:
         self._first_step, self._look_at = -1, 0
         self._began = self._kept_at = time.monotonic()
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
+    def wrapped(self, network: nn.Module, *, has_unused: bool = False) -> nn.Module:
         """Return the network as it is called in training; with several workers gradients are averaged by it."""
         return network
 

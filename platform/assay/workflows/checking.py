@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ def read_experiment(file: str | Path, preset: str | None = None) -> Experiment:
     if preset is not None and preset not in preset_names():
         raise SpecFault.at("preset", f"there is none named '{preset}'", did_you_mean(preset, preset_names()))
     tree = read_yaml(file)
+    _find_code_beside(file)
     if preset is not None and isinstance(tree.plain, dict):
         tree = replace(tree, plain={**tree.plain, "preset": preset})
     return checked(tree)
@@ -59,8 +62,30 @@ def part_faults(tree: Located) -> list[Fault]:
             part.Params.model_validate(params)
         except ValidationError as error:
             faults += schema_faults(error, tree, params_path, part.Params)
+        else:
+            faults += _own_code_faults(part, params, tree, params_path)
         faults += _guide_faults(part, tree, path) + _weight_faults(part, tree, path)
     return faults
+
+
+def _own_code_faults(part: type[Part], params: dict[str, Any], tree: Located, path: Address) -> list[Fault]:
+    """Return the fault of a part whose settings name code that cannot be imported."""
+    check = getattr(part, "setting_fault", None)
+    said = check(params) if check is not None and "module" in params else ""
+    return [Fault(tree.place((*path, "module")), said)] if said else []
+
+
+def _find_code_beside(file: str | Path) -> None:
+    """Let this process, and the workers that it starts, import modules from the folder of the experiment file.
+
+    It comes last, so that no file there stands in for a library.
+    """
+    folder = str(Path(file).absolute().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    known = os.environ.get("PYTHONPATH", "")
+    if folder not in known.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (known, folder)))
 
 
 def _weight_faults(part: type[Part], tree: Located, path: Address) -> list[Fault]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from assay import catalog
 from assay.cells import MissingValues
-from assay.engines import loading
+from assay.engines import cluster, loading
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import ColumnSummary, Profile
@@ -24,6 +24,7 @@ from assay.vocabulary import Shelf
 from assay.workflows import choices
 from assay.workflows.column_choices import column_choices, words_as_classes
 from assay.workflows.long_series import whole_series
+from assay.workflows.networks import check_gpus
 from assay.workflows.prepare import check_columns, labelled, looks_like_classes
 from assay.workflows.wordless import with_words
 
@@ -108,8 +109,10 @@ def planned(experiment: Experiment) -> Json:
     """Return what a run of the file would do, judged by the head of its data; starts nothing.
 
     Raises:
-        DataFault, SpecFault: what a run would stumble over, as far as the head shows it.
+        DataFault, SpecFault, ClusterFault: what a run would stumble over, as far as the head shows it.
     """
+    if experiment.compute.gpus_per_fit and cluster.is_local(experiment.compute.address):
+        check_gpus(experiment, cluster.gpus_of_this_machine(), lambda *_: None)
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
     table, _ = whole_series(head(listed, experiment.data.format, experiment.data.broken), experiment)
     table = labelled(with_words(table, experiment, "training rows")[0], experiment)

@@ -34,6 +34,7 @@ from assay.workflows.combine import Board, judge
 from assay.workflows.forecasts import first_tries, naive_of
 from assay.workflows.imbalance import check_weights
 from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
+from assay.workflows.networks import check_gpus, check_networks, gpu_slots
 from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
 from assay.workflows.register import register
 from assay.workflows.settle import check_answers
@@ -152,6 +153,7 @@ def connect(experiment: Experiment, tell: Tell) -> int:
             f"asks for {training.max_workers} workers of {threads} CPUs, the cluster has {num_cpus}",
             "lower it, or give compute.cpus",
         )
+    check_gpus(experiment, cluster.num_gpus(), tell)
     return num_cpus
 
 
@@ -161,7 +163,7 @@ def training_of(experiment: Experiment, num_cpus: int) -> Training:
     asked = compute.workers_per_fit
     fewest, most = (asked, asked) if isinstance(asked, int) else asked
     if local:
-        most = max(fewest, min(most, num_cpus // compute.threads_per_fit))
+        most = max(fewest, min(most, num_cpus // compute.threads_per_fit, gpu_slots(experiment)))
     return Training(fewest, most, compute.gpus_per_fit, compute.precision, compute.compile, compute.checkpoint_s, local)
 
 
@@ -196,6 +198,7 @@ def make_ready(experiment: Experiment, rows: Rows) -> Ready:
     plan = make_plan(experiment, rows, cluster.num_cpus())
     read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label))
     recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
+    check_networks(plan, batches)
     return Ready(rows, plan, recipes, batches)
 
 
