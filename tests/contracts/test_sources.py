@@ -16,6 +16,7 @@ from assay import catalog
 from assay.engines.cluster import prepare_data_context
 from assay.engines.loading import collect, from_memory, load, source_key
 from assay.errors import DataFault, SpecFault
+from assay.notices import listening
 from assay.parts import Source
 from assay.vocabulary import Shelf
 
@@ -163,13 +164,17 @@ def test_a_folder_a_glob_and_a_uri_that_mean_no_file_are_named(key: str, tmp_pat
 
 
 @every_source
-def test_a_file_of_no_bytes_is_named(key: str, tmp_path: Path) -> None:
+def test_a_file_of_no_bytes_is_named_and_passed_over_beside_others(key: str, tmp_path: Path) -> None:
     files = parts(key, tmp_path / "many")
-    files[1].write_bytes(b"")
-    for form in (str(files[1]), str(tmp_path / "many"), files[1].as_uri()):
+    files[0].write_bytes(b"")
+    for form in (str(files[0]), files[0].as_uri()):
         with pytest.raises(DataFault, match=r"is empty \(0 bytes\)") as caught:
             made(key).peek([form], 5)
-        assert files[1].name in str(caught.value)
+        assert files[0].name in str(caught.value)
+    heard: list[str] = []
+    with listening(heard.append):
+        assert made(key).peek([str(tmp_path / "many")], 1).num_rows > 0
+    assert heard == [f"{files[0]}: is empty (0 bytes) and is passed over"]
 
 
 @pytest.mark.cluster

@@ -13,6 +13,7 @@ from bars import bars, batch_of, png, profiled, save
 
 from assay import catalog
 from assay.engines import loading
+from assay.engines.reading import Reading
 from assay.errors import DataFault
 from assay.vocabulary import Shelf
 
@@ -58,15 +59,15 @@ def test_a_broken_file_of_a_folder_is_named_or_skipped_and_counted(tmp_path: Pat
     folder = save(tmp_path / "pictures", 6)
     (folder / "lying" / "0002.png").write_bytes(b"not an image")
     (folder / "standing" / "0003.png").write_bytes(b"")
-    with pytest.raises(DataFault, match=r"0003\.png: is empty"):
+    with pytest.raises(DataFault, match=r"0003\.png: is not a whole image"):
         loading.load([str(folder)], None)
     (folder / "standing" / "0003.png").write_bytes(png(bars(1)[0][0])[:-60])
     with pytest.raises(DataFault) as caught:
         loading.load([str(folder)], None)
     assert {Path(fault.place).name for fault in caught.value.faults} == {"0002.png", "0003.png"}
-    table, num_skipped = loading.load_whole([str(folder)], None, "skip")
+    table, num_skipped = loading.load_whole([str(folder)], Reading(broken="skip"))
     assert (table.num_rows, num_skipped) == (4, 2)
-    assert loading.peek([str(folder)], None, "skip", 100).num_rows == 4
+    assert loading.peek([str(folder)], Reading(broken="skip"), 100).num_rows == 4
 
 
 @cluster
@@ -81,7 +82,7 @@ def test_a_broken_file_that_a_table_names_is_named_or_skipped_and_counted(tmp_pa
     assert all(place.startswith("column 'file', ") for place in places)
     assert [Path(place).name for place in places] == ["0001.png", "0004.png"]
     assert "no such file" in str(caught.value)
-    table, num_skipped = loading.load_whole([str(tmp_path / "rows.csv")], None, "skip")
+    table, num_skipped = loading.load_whole([str(tmp_path / "rows.csv")], Reading(broken="skip"))
     assert (table.num_rows, num_skipped) == (4, 2)
 
 
@@ -90,7 +91,7 @@ def test_broken_bytes_of_a_table_are_skipped_and_counted(tmp_path: Path, ray_clu
     content = [png(image) for image in bars(6)[0]]
     content[2:4] = [b"", content[3][:40]]
     pq.write_table(pa.table({"x": content, "label": list("ababab")}), tmp_path / "rows.parquet")
-    table, num_skipped = loading.load_whole([str(tmp_path / "rows.parquet")], None, "skip")
+    table, num_skipped = loading.load_whole([str(tmp_path / "rows.parquet")], Reading(broken="skip"))
     assert (table.column("label").to_pylist(), num_skipped) == (["a", "b", "a", "b"], 2)
     with pytest.raises(DataFault, match="no image in row 2"):
         batch_of(whole := loading.load([str(tmp_path / "rows.parquet")], None), profiled(whole))
@@ -98,7 +99,7 @@ def test_broken_bytes_of_a_table_are_skipped_and_counted(tmp_path: Path, ray_clu
 
 def test_names_of_files_that_are_not_there_stay_text(tmp_path: Path) -> None:
     pacsv.write_csv(pa.table({"photo": ["a.png", "b.png"], "label": ["x", "y"]}), tmp_path / "rows.csv")
-    head = loading.peek([str(tmp_path / "rows.csv")], None, "error", 10)
+    head = loading.peek([str(tmp_path / "rows.csv")], None, 10)
     assert head.column("photo").to_pylist() == ["a.png", "b.png"]
 
 

@@ -46,9 +46,11 @@ app.add_typer(tokens.app, name="token")
 def main() -> None:
     """Run a command; errors for people become text and exit codes, the traceback of a bug of ours goes to a file."""
     from assay.errors import AssayError
+    from assay.notices import listening
 
     try:
-        app()
+        with listening(lambda text: print(f"note: {text}", file=sys.stderr)):  # noqa: T201
+            app()
     except AssayError as error:
         print(f"{type(error).__name__}\n{error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)

@@ -14,6 +14,7 @@ from assay.answering import ERROR, answers, filled
 from assay.bad_rows import PROBLEM, BadRow
 from assay.engines.loading import opened
 from assay.engines.ray_faults import as_fault
+from assay.engines.reading import Reading
 from assay.errors import DataFault
 from assay.store import artifact
 from assay.vocabulary import OnError
@@ -55,7 +56,7 @@ class Predictions:
 
     folder: Path
     paths: Sequence[str]
-    declared: str | None
+    reading: Reading
     num_actors: int
     columns: Sequence[str]  # that the model reads; no others travel to the actors
     on_error: OnError = OnError.FAIL
@@ -70,7 +71,7 @@ class Predictions:
         from ray.data import ActorPoolStrategy
         from ray.exceptions import RayError
 
-        dataset, _ = opened(self.paths, self.declared, "error" if self.on_error is OnError.FAIL else "report")
+        dataset, _ = opened(self.paths, self.reading)
         known = set(dataset.columns() or [])
         wanted = [name for name in (*self.columns, PROBLEM) if name in known]
         dataset = dataset.select_columns(wanted or list(known)[:1])

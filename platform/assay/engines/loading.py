@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -14,46 +15,44 @@ from assay.cells import BY_DEFAULT, MissingValues, from_frame
 from assay.engines.cluster import prepare_data_context
 from assay.engines.pictures import SHOWN_ROWS, Pictures, pictures_of
 from assay.engines.ray_faults import original
+from assay.engines.reading import Reading, as_reading, why_not
 from assay.errors import AssayError, DataFault
 from assay.parts import Source
 from assay.profile import ColumnSummary
 from assay.sources import _paths
+from assay.sources._types import concatenated
 from assay.vocabulary import Shelf
 
 PROFILE_ROWS = 65_536  # rows per task; fixed, so that the profile does not depend on the number of CPUs
 
 
-def source_key(paths: Sequence[str], declared: str | None) -> str:
+def source_key(paths: Sequence[str], declared: Reading | str | None) -> str:
     """Return the source that reads these paths: as declared, or by the ending of the first.
 
     Raises:
         DataFault: the ending says nothing and no format is declared.
     """
-    if declared is not None:
-        return {"csv": "delimited"}.get(declared, declared)
-    import os
-
+    reading = as_reading(declared)
+    if reading.format is not None:
+        return {"csv": "delimited"}.get(reading.format, reading.format)
+    first = os.path.expanduser(paths[0])
+    names = _paths.names_within(first) if os.path.isdir(first) else [first]
     for key in catalog.keys(Shelf.SOURCES):
         endings = catalog.find(Shelf.SOURCES, key).endings
-        first = paths[0]
-        if first.lower().endswith(endings):
+        if any(name.lower().endswith(endings) for name in names):
             return key
-        if os.path.isdir(first) and any(
-            name.lower().endswith(endings) for _, _, names in os.walk(first) for name in names
-        ):
-            return key
-    raise DataFault.at(paths[0], "has an ending that tells no format", "write `data: {format: csv}` or `parquet`")
+    raise DataFault.at(paths[0], *why_not(first))
 
 
-def source_for(paths: Sequence[str], declared: str | None, broken: str = "error") -> Source:
-    """Return the source that reads these paths; `broken` says what those of images do with a broken one."""
-    key = source_key(paths, declared)
-    told = {"broken": broken} if "broken" in catalog.find(Shelf.SOURCES, key).Params.model_fields else {}
-    made: Source = catalog.make(Shelf.SOURCES, key, told)
+def source_for(paths: Sequence[str], declared: Reading | str | None) -> Source:
+    """Return the source that reads these paths."""
+    key, reading = source_key(paths, declared), as_reading(declared)
+    fields = catalog.find(Shelf.SOURCES, key).Params.model_fields
+    made: Source = catalog.make(Shelf.SOURCES, key, reading.params_for(fields))
     return made
 
 
-def files_of(paths: Sequence[str], declared: str | None) -> list[str]:
+def files_of(paths: Sequence[str], declared: Reading | str | None) -> list[str]:
     """Return the files that paths mean, in the order in which they are read.
 
     Raises:
@@ -63,49 +62,47 @@ def files_of(paths: Sequence[str], declared: str | None) -> list[str]:
     return _paths.expand(paths, endings, empty=True)
 
 
-def opened(paths: Sequence[str], declared: str | None, broken: str = "error") -> tuple[Any, Pictures]:
+def opened(paths: Sequence[str], declared: Reading | str | None) -> tuple[Any, Pictures]:
     """Return a lazy Ray Dataset of all rows of files, in file and row order, and which columns hold images.
 
     Raises:
         DataFault: naming the file that is missing, empty, broken or of another shape.
     """
     prepare_data_context()
-    source, pictures = source_for(paths, declared, broken), _pictures(paths, declared, broken)
+    source, pictures = source_for(paths, declared), _pictures(paths, declared)
     return pictures.read(source.read(paths)), pictures
 
 
-def load(paths: Sequence[str], declared: str | None, broken: str = "error") -> pa.Table:
+def load(paths: Sequence[str], declared: Reading | str | None) -> pa.Table:
     """Read all rows of files through Ray Data, in file and row order.
-
-    `broken` says what to do with images that are not whole (see `sources.images`).
 
     Raises:
         DataFault: naming the file that is missing, empty, broken or of another shape.
     """
-    return load_whole(paths, declared, broken)[0]
+    return load_whole(paths, declared)[0]
 
 
-def load_whole(paths: Sequence[str], declared: str | None, broken: str) -> tuple[pa.Table, int]:
+def load_whole(paths: Sequence[str], declared: Reading | str | None) -> tuple[pa.Table, int]:
     """Read all rows of files, and tell how many were skipped for their broken images.
 
     Raises:
         DataFault: naming the file that is missing, empty, broken or of another shape.
     """
-    dataset, pictures = opened(paths, declared, broken)
+    dataset, pictures = opened(paths, declared)
     return pictures.whole(collect(dataset, ", ".join(paths)))
 
 
-def peek(paths: Sequence[str], declared: str | None, broken: str, num_rows: int) -> pa.Table:
+def peek(paths: Sequence[str], declared: Reading | str | None, num_rows: int) -> pa.Table:
     """Return about the first rows without starting Ray."""
-    head, pictures = source_for(paths, declared, broken).peek(paths, num_rows), _pictures(paths, declared, broken)
+    head, pictures = source_for(paths, declared).peek(paths, num_rows), _pictures(paths, declared)
     return pictures.whole(pictures.block(head))[0]
 
 
-def _pictures(paths: Sequence[str], declared: str | None, broken: str) -> Pictures:
-    key = source_key(paths, declared)
+def _pictures(paths: Sequence[str], declared: Reading | str | None) -> Pictures:
+    key, reading = source_key(paths, declared), as_reading(declared)
     if key not in ("delimited", "parquet"):
-        return Pictures(encoded=("image",) if key == "images" else (), broken=broken)
-    return pictures_of(source_for(paths, declared).peek(paths, SHOWN_ROWS), paths, broken)
+        return Pictures(encoded=("image",) if key == "images" else (), broken=reading.broken)
+    return pictures_of(source_for(paths, reading).peek(paths, SHOWN_ROWS), paths, reading.broken)
 
 
 def collect(dataset: Any, name: str) -> pa.Table:
@@ -125,7 +122,7 @@ def collect(dataset: Any, name: str) -> pa.Table:
         ) from None
     if not tables:
         raise DataFault.at(name, "has no rows", "give data with rows")
-    return pa.concat_tables(tables, promote_options="permissive")
+    return concatenated(tables, name)
 
 
 def from_memory(data: Any) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -16,23 +17,25 @@ BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
-def told(file: str, options: pacsv.ParseOptions) -> Iterator[None]:
+def told(file: str, options: pacsv.ParseOptions, layout: Any) -> Iterator[None]:
     """Turn what Arrow says of a file into a fault that names the file and the line."""
     try:
         yield
-    except (pa.ArrowInvalid, OSError) as error:
-        text = str(error).split("\n")[0].removeprefix("CSV parse error: ")
-        raise _fault(file, text, options) from None
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        raise as_fault(file, error, options, layout) from None
 
 
-def _fault(file: str, text: str, options: pacsv.ParseOptions) -> AssayError:
+def as_fault(file: str, error: Exception, options: pacsv.ParseOptions | None = None, layout: Any = None) -> AssayError:
+    """Return the fault of a file that Arrow refuses."""
+    text = str(error).split("\n")[0].removeprefix("CSV parse error: ")
     lower = text.lower()
-    if "utf8" in lower:
+    if "utf8" in lower or isinstance(error, UnicodeDecodeError):
         return not_utf8(file)
     if "columns, got" in lower:
+        line = _ragged_line(file, options, layout) if options is not None else ""
         return DataFault.at(
             file,
-            f"is ragged: {_ragged_row(file, options) or text}",
+            f"is ragged: {line or text}",
             "give every line as many values as the header has names; quote values with commas",
         )
     if any(word in lower for word in ("gzip", "zlib", "inflate", "compressed stream")):
@@ -40,11 +43,14 @@ def _fault(file: str, text: str, options: pacsv.ParseOptions) -> AssayError:
     return DataFault.at(file, f"cannot be read as CSV ({text})", "check the file")
 
 
-def _ragged_row(file: str, options: pacsv.ParseOptions) -> str:
+def _ragged_line(file: str, options: pacsv.ParseOptions, layout: Any) -> str:
     """Return what Arrow says with the number of the row, which it knows only when it reads with one thread."""
+    from assay.sources._layout import open_text
+
+    reading = pacsv.ReadOptions(use_threads=False, column_names=list(layout.names))
     try:
-        with open_stream(file) as stream:
-            for _ in pacsv.open_csv(stream, pacsv.ReadOptions(use_threads=False), options):
+        with open_text(file, layout.encoding) as stream:
+            for _ in pacsv.open_csv(stream, reading, options):
                 pass
     except (pa.ArrowInvalid, OSError) as error:
         text = str(error).split("\n")[0].removeprefix("CSV parse error: ")
@@ -55,7 +61,7 @@ def _ragged_row(file: str, options: pacsv.ParseOptions) -> str:
 def not_utf8(file: str) -> AssayError:
     """Return the fault of a file that is not UTF-8, with the first line and byte that are not."""
     return DataFault.at(
-        file, f"is not UTF-8 text{_bad_byte(file)}", f"convert it: `iconv -f latin1 -t utf-8 {file} > converted.csv`"
+        file, f"is not UTF-8 text{_bad_byte(file)}", "leave `data.encoding` out, to have the encoding detected"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from assay.errors import AssayError, DataFault, did_you_mean
+from assay.notices import notice
 
 REMOTE = "://"
 
@@ -43,16 +44,64 @@ def open_stream(file: str) -> Any:
 
 
 def _local(path: str, endings: tuple[str, ...], empty: bool) -> list[str]:
+    """Return the files of a path that exists, else of a pattern."""
     path = os.path.expanduser(path)
     if os.path.isdir(path):
-        found = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        chosen = [name for name in found if _is_data(name, endings)]
+        names = names_within(path)
+        chosen = [name for name in names if _is_data(name, endings)]
+        _refuse_other_formats(path, names, endings)
+    elif os.path.isfile(path):
+        chosen = [path]
     else:
-        chosen = glob.glob(path, recursive=True) if glob.has_magic(path) else [path] * os.path.isfile(path)
-    for name in chosen:
-        if not empty and os.path.getsize(name) == 0:
-            raise DataFault.at(name, "is empty (0 bytes)", "give a file with a header and rows")
-    return sorted(chosen)
+        chosen = glob.glob(path, recursive=True) if glob.has_magic(path) else []
+    return _with_bytes(sorted(chosen), empty)
+
+
+def names_within(folder: str) -> list[str]:
+    """Return every file below a folder; links to folders are followed, and each folder is visited once."""
+    found, visited = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        found += [os.path.join(place, name) for name in names]
+    return found
+
+
+def _with_bytes(files: list[str], empty: bool) -> list[str]:
+    """Return files that are not empty; an empty one beside others is passed over.
+
+    Raises:
+        DataFault: there is nothing else, and that is not allowed.
+    """
+    full = [name for name in files if os.path.getsize(name)]
+    if empty and len(full) == len(files):
+        return files
+    if files and not full:
+        raise DataFault.at(files[0], "is empty (0 bytes)", "give a file with a header and rows")
+    for name in sorted(set(files) - set(full)):
+        notice(f"{name}: is empty (0 bytes) and is passed over")
+    return full
+
+
+OTHER_FORMATS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".npz")
+
+
+def _refuse_other_formats(folder: str, names: Sequence[str], endings: tuple[str, ...]) -> None:
+    """Raise a DataFault when a folder holds tables of another format, which would be left out."""
+    if not set(endings) & set(OTHER_FORMATS):
+        return  # images, beside which a table of their names may lie
+    others = tuple(ending for ending in OTHER_FORMATS if ending not in endings)
+    other = next((name for name in sorted(names) if _is_data(name, others)), None)
+    mine = next((name for name in sorted(names) if _is_data(name, endings)), None)
+    if other is not None and mine is not None:
+        raise DataFault.at(
+            folder,
+            f"holds files of two formats: {os.path.relpath(mine, folder)} and {os.path.relpath(other, folder)}",
+            "name the files to read, as a list or a glob such as '*.parquet', or keep one format in a folder",
+        )
 
 
 def _remote(uri: str, endings: tuple[str, ...], empty: bool) -> list[str]:
@@ -74,9 +123,10 @@ def _remote(uri: str, endings: tuple[str, ...], empty: bool) -> list[str]:
             uri, f"cannot be listed ({error})", "check the address, the credentials and the network"
         ) from None
     files = [info for info in chosen if info.type == pafs.FileType.File]
-    for info in files:
-        if not empty and info.size == 0:
-            raise DataFault.at(uri, f"file {info.path} is empty (0 bytes)", "give a file with a header and rows")
+    full = [info for info in files if info.size != 0]
+    if files and not full and not empty:
+        raise DataFault.at(uri, f"file {files[0].path} is empty (0 bytes)", "give a file with a header and rows")
+    files = files if empty else full
     prefix = "" if scheme == "file" else f"{scheme}{REMOTE}"
     return sorted(prefix + info.path for info in files)
 

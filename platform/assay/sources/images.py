@@ -61,8 +61,8 @@ class Images(Source):
         return self._rows(pa.table({"bytes": pa.array(content, pa.binary()), "path": chosen}))
 
     def _files(self, paths: Sequence[str]) -> list[str]:
-        """Return the files; one of no bytes is a broken image like others where these are skipped."""
-        return expand(paths, self.endings, empty=self.params.broken != "error")
+        """Return the files; one of no bytes is a broken image like others."""
+        return expand(paths, self.endings, empty=True)
 
     def _rows(self, table: pa.Table) -> pa.Table:
         """Return some files as rows; where broken ones are to be skipped, they have no bytes.

@@ -56,6 +56,15 @@ class DataSpec(Strict):
     format: Literal["csv", "parquet", "npz", "images"] | None = Field(
         None, description="told by the file's ending when left out"
     )
+    encoding: str | None = Field(None, description="of CSV files, such as utf-8 or cp1252; detected when left out")
+    header: Literal["first", "none", "detect"] | None = Field(
+        None,
+        description="of CSV files: names in the first row, none (columns are column_1, column_2, …), or whichever it "
+        "looks like; left out, a file whose first row looks like data is refused",
+    )
+    skip_rows: int | None = Field(
+        None, ge=0, le=10, description="rows below the header of CSV files that are no data; detected when left out"
+    )
     broken: Literal["error", "skip"] = Field(
         "error", description="what to do with files that are no whole image, and with rows of text without a word"
     )

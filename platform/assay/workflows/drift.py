@@ -106,7 +106,7 @@ def watched(
     elif isinstance(data, pa.Table):
         table, source = data, "memory"
     else:
-        loading.peek(data, declared, "error", 1)  # paths that lead nowhere start no Ray
+        loading.peek(data, declared, 1)  # paths that lead nowhere start no Ray
         cluster.connect(address)
         table, source = loading.load(list(data), declared), ", ".join(data)
     if newest is not None:

@@ -58,7 +58,7 @@ def explain(
         cluster.connect(address)
         table = loading.load(data, declared)
     else:  # a few rows are read at once, without Ray
-        table = loading.peek(data, declared, "error", num_rows)
+        table = loading.peek(data, declared, num_rows)
     explanations = explained(model, table, num_rows, of, evaluations)
     told: Json = {"model": title, "rows": len(explanations), "explanations": explanations}
     if out is not None:

@@ -13,6 +13,7 @@ from assay import catalog
 from assay.answering import answers, bad_rows_of
 from assay.bad_rows import MAX_NAMED, BadRow, good_places
 from assay.engines import batch_predict, cluster, loading
+from assay.engines.reading import Reading
 from assay.errors import DataFault, SpecFault, did_you_mean
 from assay.forecasting.framing import Framed
 from assay.forecasting.requests import framing_of
@@ -37,6 +38,11 @@ class Source:
     address: str | None = None  # Ray cluster to join
     declared: str | None = None  # format of the files
     on_error: OnError = OnError.FAIL
+
+    @property
+    def reading(self) -> Reading:
+        """How the files are read: broken images fail, or are reported by row."""
+        return Reading.new_files(self.declared).with_broken("error" if self.on_error is OnError.FAIL else "report")
 
 
 def predict(
@@ -68,11 +74,11 @@ def predict(
     if framing_of(model.card) is None and long_series.spec_of(model) is None:
         columns = [column.name for column in model.profile.used]
         folder, actors = found.folder.absolute(), max(1, num_cpus - 1)
-        parts = batch_predict.Predictions(folder, source.paths, source.declared, actors, columns, source.on_error)
+        parts = batch_predict.Predictions(folder, source.paths, source.reading, actors, columns, source.on_error)
         num_rows = tables.write(out, parts)
         bad = parts.bad
     else:
-        blocks, bad = predicted(model, loading.load(source.paths, source.declared), source.on_error)
+        blocks, bad = predicted(model, loading.load(source.paths, source.reading), source.on_error)
         num_rows = tables.write(out, blocks)
     return {"model": title(found), "rows": num_rows, "out": str(out), **reported(bad), "warnings": warnings}
 
@@ -95,12 +101,7 @@ def read(source: Source) -> pa.Table:
         DataFault: they cannot be read.
     """
     cluster.connect(source.address)
-    return loading.load(source.paths, source.declared, _broken(source.on_error))
-
-
-def _broken(on_error: OnError) -> str:
-    """Return what readers do with images that are not whole."""
-    return "error" if on_error is OnError.FAIL else "report"
+    return loading.load(source.paths, source.reading)
 
 
 def predicted(model: Model, table: pa.Table, on_error: OnError) -> tuple[Iterable[pa.Table], list[BadRow]]:
@@ -124,7 +125,7 @@ def check_columns(model: Model, source: Source) -> pa.Table:
     Raises:
         DataFault: naming each that is missing, or a path that leads nowhere.
     """
-    head = loading.peek(source.paths, source.declared, _broken(source.on_error), HEAD_ROWS)
+    head = loading.peek(source.paths, source.reading, HEAD_ROWS)
     names = head.column_names
     framing = framing_of(model.card)
     if framing is not None or long_series.spec_of(model) is not None:
@@ -170,7 +171,7 @@ def evaluate(
         raise SpecFault.at("--metric", f"'{first}' is not for the task {model.task}", "see `assay parts metrics`")
     check_columns(model, source)
     cluster.connect(source.address)
-    table = loading.load(source.paths, source.declared, _broken(source.on_error))
+    table = loading.load(source.paths, source.reading)
     table = long_series.as_trained(model, table)
     framing, framed = framing_of(model.card), None
     if framing is not None:

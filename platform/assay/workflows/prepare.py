@@ -15,6 +15,7 @@ from assay.batch import ROUGH, Batch, Pending
 from assay.cells import MissingValues, missing_labels, stored, type_word
 from assay.engines import loading, objects
 from assay.engines.folds import Folds, divide
+from assay.engines.reading import Reading
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
 from assay.parts import Kind, Split
@@ -121,7 +122,7 @@ def _table(given: Any, paths: str | list[str], experiment: Experiment) -> tuple[
     if given is not None:
         return whole_series(loading.from_memory(given), experiment)
     listed = [paths] if isinstance(paths, str) else paths
-    table, num_skipped = loading.load_whole(listed, experiment.data.format, experiment.data.broken)
+    table, num_skipped = loading.load_whole(listed, Reading.of(experiment.data))
     table, num_more = whole_series(table, experiment)
     return table, num_skipped + num_more
 

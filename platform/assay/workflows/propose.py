@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay import catalog
-from assay.cells import MissingValues
+from assay.cells import MissingValues, missing_labels
 from assay.engines import cluster, loading
+from assay.engines.reading import Reading, found_out
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import ColumnSummary, Profile
@@ -31,9 +33,9 @@ from assay.workflows.wordless import with_words
 HEAD_ROWS = 20_000
 
 
-def head(paths: list[str], declared: str | None, broken: str = "error") -> pa.Table:
+def head(paths: list[str], reading: Reading) -> pa.Table:
     """Return about the first HEAD_ROWS rows."""
-    return loading.peek(paths, declared, broken, HEAD_ROWS)
+    return loading.peek(paths, reading, HEAD_ROWS)
 
 
 def profile_head(experiment: Experiment, table: pa.Table) -> Profile:
@@ -58,10 +60,22 @@ def initial(data: list[str], label: str, declared: str | None = None, preset: st
     plain: Json = {"experiment": name, "preset": preset, "seed": 0, "data": {"train": train, "label": label}}
     if declared is not None:
         plain["data"]["format"] = declared
-    experiment = Experiment.model_validate(plain)
-    table = head(data, declared)
-    summaries = _summaries(experiment, table)
     reasons = []
+    if loading.source_key(data, declared) == "delimited":
+        for key, value, reason in found_out(loading.files_of(data, declared)[0]):
+            plain["data"][key] = value
+            reasons.append(f"data.{key}: {reason}")
+    table = head(data, Reading.of(Experiment.model_validate(plain).data))
+    experiment = Experiment.model_validate(plain)
+    check_columns(table, experiment)
+    without = missing_labels(table.column(label), None)
+    num_without = pc.sum(without).as_py() or 0
+    if 0 < num_without < table.num_rows:
+        plain["data"]["missing_label"] = "drop"
+        reasons.append(f"data.missing_label: {num_without:,} of the first {table.num_rows:,} rows have no label")
+        table = table.filter(pc.invert(without))
+    experiment = Experiment.model_validate(plain)
+    summaries = _summaries(experiment, table)
     for choice in column_choices(summaries, label):
         reasons.append(f"{'.'.join(choice.path)}: {choice.reason}")
         if choice.path[0] == "columns":
@@ -100,7 +114,8 @@ def _remarks(profile: Profile) -> str:
         missing = f", {column.num_missing / column.num_rows:.1%} missing" if column.num_missing else ""
         missing += f"; {column.note}" if column.note else ""
         lines.append(
-            f"#   {column.name}: {'dropped, ' + column.dropped if column.dropped else column.kind.value + missing}"
+            f"#   {' '.join(column.name.split())}: "
+            f"{'dropped, ' + column.dropped if column.dropped else column.kind.value + missing}"
         )
     return "\n".join([*lines, "# `assay render FILE` shows every setting with its default.", ""])
 
@@ -114,7 +129,7 @@ def planned(experiment: Experiment) -> Json:
     if experiment.compute.gpus_per_fit and cluster.is_local(experiment.compute.address):
         check_gpus(experiment, cluster.gpus_of_this_machine(), lambda *_: None)
     listed = experiment.data.train if isinstance(experiment.data.train, list) else [experiment.data.train]
-    table, _ = whole_series(head(listed, experiment.data.format, experiment.data.broken), experiment)
+    table, _ = whole_series(head(listed, Reading.of(experiment.data)), experiment)
     table = labelled(with_words(table, experiment, "training rows")[0], experiment)
     experiment = experiment.model_copy(update={"kind": choices.kind_of(experiment, table)})
     profile = profile_head(experiment, table)

@@ -67,7 +67,7 @@ def records(table: pa.Table) -> list[dict[str, Any]]:
 def _file(asked: Asked, name: str, content: bytes) -> np.ndarray:
     file = asked.folder / name
     file.write_bytes(content)
-    return asked.model.predict(peek([str(file)], None, "error", MANY))[:, 0]
+    return asked.model.predict(peek([str(file)], None, MANY))[:, 0]
 
 
 def _parquet(asked: Asked, table: pa.Table) -> np.ndarray:

@@ -25,7 +25,7 @@ def check(drawn: Drawn, open_app: Callable[..., Any], home: Path, *, from_csv: b
     train = drawn.train
     if from_csv:
         (folder / "train.csv").write_bytes(as_csv(train))
-        train = peek([str(folder / "train.csv")], None, "error", len(train))
+        train = peek([str(folder / "train.csv")], None, len(train))
     model = trained(train, drawn.declared)
     packed = artifact.pack(folder / "model", model).folder
     asked = Asked(artifact.load(packed), open_app(packed), folder)

@@ -63,7 +63,7 @@ def look_for_rows(
     if data is None:
         prediction_log.read(storage, champion.name, champion.number)
     elif not isinstance(data, pa.Table):
-        loading.peek(data, declared, "error", 1)
+        loading.peek(data, declared, 1)
 
 
 def given_rows(
