@@ -106,7 +106,9 @@ class Gate:
         """Return the answer to a request that may not come in."""
         try:
             host = headers.get("host", "")
-            if self._hosts is not None and not self._hosts.admits(host):
+            # A probe of a load balancer sends no Host, as HTTP/1.0 allows; browsers always do.
+            anonymous = not host and visit.way.is_public
+            if self._hosts is not None and not anonymous and not self._hosts.admits(host):
                 raise _misdirected(host)
             if self._hosts is not None and not self._access.asks:
                 _refuse_strangers(self._hosts, headers.get("origin"))

@@ -110,12 +110,17 @@ class Server:
         every_s: float,
         tokens: Callable[[], tuple[Token, ...]] | None = None,
     ) -> None:
-        """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM; what fails is told, and tried again.
+        """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM.
+
+        What fails is told once, and tried again: nothing that happens outside may end a server that answers.
 
         `tokens` finds who may ask; it is asked first, so that a token is revoked whatever else fails.
         """
 
+        problem = ""
+
         def look() -> None:
+            nonlocal problem
             try:
                 known = self.admission.tokens if tokens is None else tokens()
                 if known != self.admission.tokens:
@@ -125,8 +130,14 @@ class Server:
                 if found != self.releases:
                     self.switch(*found)
                     told(f"now serving {'; '.join(map(described, found))}")
-            except AssayError as error:
-                told(f"stays as it is: {error}")
+                if problem:
+                    told("follows again")
+                problem = ""
+            except Exception as error:  # noqa: BLE001
+                text = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
+                if text != problem:
+                    told(f"stays as it is: {text}")
+                problem = text
 
         self.wait(look, every_s)
 

@@ -222,7 +222,7 @@ class Registry:
 
     def _former(self, name: str) -> list[int]:
         text = self.tag(name, FORMER_TAG) or ""
-        return [int(number) for number in text.split(",") if number]
+        return [int(number) for number in text.split(",") if number.strip().isdecimal()]
 
     def _keep(self, mlflow_run: str, name: str, dress: Mapping[str, bytes]) -> str:
         """Put the files where the run keeps its artifacts, whole; return where that is."""
@@ -230,6 +230,10 @@ class Registry:
         with self.tracking.told():
             home = client.get_run(mlflow_run).info.artifact_uri
         target = _local_path(home)
+        if target is not None and self.tracking.artifacts not in target.parents:  # the storage was moved since
+            below = home.rpartition(f"/{self.tracking.artifacts.name}/")[2]
+            target = self.tracking.artifacts / below if below != home else target
+            home = str(target)
         if target is not None:
             files.make_folder(target)
             with suppress(FileExistsError):  # kept by an earlier try that did not come to its end

@@ -57,9 +57,32 @@ class Releases:
         if found.version is None or reference.removeprefix("models:/") != found.name:
             return Release.alone(found.name, str(found.version or 1), found.folder.resolve()), False
         roles = {alias: self._placed(found.name, alias) for alias in (CANARY, SHADOW)}
-        share = float(self.registry.tag(found.name, SHARE_TAG) or 0.0) if roles[CANARY] else 0.0
+        share = self._share(found.name) if roles[CANARY] else 0.0
         champion = Placed(str(found.version), found.folder.resolve())
         return Release(found.name, champion, roles[CANARY], share, roles[SHADOW]), True
+
+    def has_champion(self, name: str) -> bool:
+        """Whether a version of a model is its champion."""
+        return any(CHAMPION in version.aliases for version in self.registry.versions(name))
+
+    def _share(self, name: str) -> float:
+        """Return the share of the canary, as the tag of the model has it.
+
+        Raises:
+            SpecFault: somebody wrote something else into the tag.
+        """
+        text = self.registry.tag(name, SHARE_TAG) or "0"
+        try:
+            share = float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise SpecFault.at(
+                f"model '{name}', tag {SHARE_TAG}",
+                f"is {text!r}, expected a number from 0 to 1",
+                f"set it again: `assay promote {name} VERSION --canary 10%`",
+            )
+        return share
 
     def _placed(self, name: str, alias: str) -> Placed | None:
         version = next((one for one in self.registry.versions(name) if alias in one.aliases), None)
@@ -70,7 +93,7 @@ class Releases:
     def roles(self, name: str) -> dict[str, Any]:
         """Return which version has which role: champion, canary and its share, shadow; None where there is none."""
         by_alias = {alias: one.number for one in self.registry.versions(name) for alias in one.aliases}
-        share = float(self.registry.tag(name, SHARE_TAG) or 0.0) if CANARY in by_alias else None
+        share = self._share(name) if CANARY in by_alias else None
         roles = {role: by_alias.get(role) for role in (CHAMPION, CANARY, SHADOW)}
         return {"model": name, **roles, "canary_share": share}
 

@@ -13,11 +13,11 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from assay.errors import ClusterFault
 from assay.store import files
@@ -54,7 +54,7 @@ class Tracking:
 
     def __init__(self, uri: str | None, storage_root: Path) -> None:
         self.root = Path(storage_root).absolute()
-        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or _sqlite(self.root / "mlflow.db")
         self.is_server = urlsplit(self.uri).scheme not in ("sqlite", "file", "")
         self._client: Any = None
         self._turn = threading.Lock()
@@ -68,12 +68,20 @@ class Tracking:
     def is_empty(self) -> bool:
         """Whether nothing was ever recorded here; told without making the database."""
         file = self.uri.removeprefix("sqlite:///")
-        return file != self.uri and not Path(file).exists()
+        return file != self.uri and not Path(unquote(file)).exists()
 
     @property
     def artifacts(self) -> Path:
         """Where files go when there is no server that keeps them."""
         return self.root / "mlflow-artifacts"
+
+    def warming(self) -> threading.Thread:
+        """Start `warm` in a thread of its own, and return it."""
+        with suppress(ImportError):  # scikit-learn asks for polars, which MLflow would be importing meanwhile
+            importlib.import_module("polars")
+        thread = threading.Thread(target=self.warm, daemon=True)
+        thread.start()
+        return thread
 
     def warm(self) -> None:
         """Import MLflow and make its database; meant for a thread of its own while something else runs.
@@ -107,6 +115,8 @@ class Tracking:
         files.make_folder(self.root)
         # Two processes that migrate one new SQLite file at once both fail.
         alone = nullcontext() if self.is_server else files.guard(self.root / "mlflow.guard")
+        if not self.is_server:  # no connection is kept: the file may be replaced, by a backup that is restored
+            os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
         with self.told(), alone:
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_experiments(max_results=1)
@@ -229,3 +239,13 @@ class Tracking:
 def _named(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the values under names that MLflow accepts."""
     return [(re.sub(r"[^\w\-./ ]", "_", key)[:250], value) for key, value in values.items()]
+
+
+def _sqlite(file: Path) -> str:
+    """Return the URI of a database file, whose path may hold signs that mean something in a URI.
+
+    Example:
+        >>> _sqlite(Path("/data/a%20b?/mlflow.db"))
+        'sqlite:////data/a%2520b%3F/mlflow.db'
+    """
+    return f"sqlite:///{quote(str(file))}"

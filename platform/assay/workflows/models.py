@@ -33,7 +33,11 @@ def listed(storage: Storage, tracking_uri: str | None = None) -> list[Json]:
 
 
 def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
+    """Return the number in a tag; None where there is none, or somebody wrote something else into it."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def resolve(reference: str, storage: Storage, tracking_uri: str | None = None) -> ResolvedModel:

@@ -26,6 +26,7 @@ class Production:
         self._tokens = Tokens(storage.root)
         self._references = tuple(references)
         self._pinned: dict[str, Release] = {}
+        self._promoted: set[str] = set()  # references whose model had a champion
         names = [release.name for release in self.releases()]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
@@ -52,4 +53,10 @@ class Production:
         release, follows = self._releases.find(reference)
         if not follows:
             self._pinned[reference] = release
+        elif self._releases.has_champion(release.name):
+            self._promoted.add(reference)
+        elif reference in self._promoted:  # the latest version would answer, which nobody promoted
+            raise SpecFault.at(
+                f"model '{release.name}'", "has no champion any more", f"`assay promote {release.name} VERSION`"
+            )
         return release

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -209,8 +208,7 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
     same_rows(run, rows)
     budget = budget_of(experiment, run, rows, num_cpus, session.started)
     tracking = Tracking(experiment.register_.tracking_uri, session.storage.root)
-    warming = threading.Thread(target=tracking.warm, daemon=True)
-    warming.start()
+    warming = tracking.warming()
     tell("profiled", _profiled(rows))
     refs = {name: objects.put(batch) for name, batch in batches.items()}
     tell("searching", _searching(run, experiment, plan, num_cpus))
