@@ -26,7 +26,6 @@ from assay.errors import DataFault, SpecFault
 from assay.kinds import _arrays, _few
 from assay.parts import Kind
 from assay.profile import ColumnProfile, ColumnSummary, Profile
-from assay.sources.delimited import NULLS
 from assay.spec import ColumnSpec
 from assay.vocabulary import ColumnKind, Shelf, Task
 
@@ -74,7 +73,7 @@ def as_csv(table: pa.Table) -> pa.Table:
     sink = io.BytesIO()
     pacsv.write_csv(table, sink)
     types = dict.fromkeys(table.column_names, pa.string())
-    options = pacsv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=NULLS)
+    options = pacsv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
     return pacsv.read_csv(io.BytesIO(sink.getvalue()), convert_options=options)
 
 

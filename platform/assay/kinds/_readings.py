@@ -13,7 +13,6 @@ from assay.profile import Reading
 
 PLAIN, ISO = "number", "date"  # keys of what is read without a word; others are decimal signs and formats of dates
 DECIMALS = (".", ",")
-SHOWN = 200  # different texts that tell whether numbers and dates of any format are worth looking for
 
 
 def readings(present: pa.Array, different: pa.Array, row_n: np.ndarray, words: set[str]) -> dict[str, Reading]:
@@ -28,8 +27,7 @@ def readings(present: pa.Array, different: pa.Array, row_n: np.ndarray, words: s
     if not len(values):
         return {}
     fits = {PLAIN: pc.match_substring_regex(values, ANY_NUMBER)}
-    if not pc.all(fits[PLAIN]).as_py():
-        fits |= _as_written(values)
+    fits |= _as_written(values)
     count_u, found = counts.to_numpy(), {}
     for key, good in fits.items():
         count = int(count_u[np.asarray(good)].sum())
@@ -44,10 +42,8 @@ def _as_written(values: pa.Array) -> dict[str, pa.Array]:
     found = {ISO: iso}
     if pc.all(iso).as_py():
         return found
-    first = values.slice(0, SHOWN)
-    signs = [sign for sign in DECIMALS if pc.any(pc.match_substring_regex(first, number_pattern(sign))).as_py()]
-    found |= {sign: pc.match_substring_regex(values, number_pattern(sign)) for sign in signs}
-    if pc.any(pc.match_substring_regex(first, ANY_DATE)).as_py():
+    found |= {sign: pc.match_substring_regex(values, number_pattern(sign)) for sign in DECIMALS}
+    if pc.any(pc.match_substring_regex(values, ANY_DATE)).as_py():
         found |= {form: pc.match_substring_regex(values, date_pattern(form)) for form in DATE_FORMATS}
     return found
 

@@ -89,7 +89,10 @@ def _stamp(file: str) -> tuple[float, int]:
 
 @lru_cache(maxsize=1_024)
 def _layout(file: str, asked: Asked, _: tuple[float, int]) -> Layout:
-    encoding = _encoding.known(asked.encoding, "data.encoding") if asked.encoding else _encoding.detect(file)
+    try:
+        encoding = _encoding.known(asked.encoding, "data.encoding") if asked.encoding else _encoding.detect(file)
+    except OSError as error:
+        raise _unreadable(file, asked.encoding or "utf-8", error) from None
     rows, delimiter = _head(file, encoding)
     first = rows[0] if rows else []
     if not any(name.strip() for name in first):
