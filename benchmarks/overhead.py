@@ -63,10 +63,12 @@ def search_wall_s(fit_s: float) -> float:
     """Return the seconds that a search of 100 sleeping fits takes, without the start of Ray and the data."""
     from assay import catalog
     from assay.engines import cluster, objects
+    from assay.engines.folds import divide
     from assay.engines.generations import Plan
     from assay.engines.search import search
+    from assay.profile import LabelProfile, Profile
     from assay.store.runs import Storage
-    from assay.vocabulary import Shelf
+    from assay.vocabulary import Shelf, Task
     from assay.workflows.choices import candidates_for
 
     cluster.connect(None, NUM_CPUS)
@@ -74,24 +76,22 @@ def search_wall_s(fit_s: float) -> float:
     batch = from_matrix(np.arange(100.0)[:, None], label_N, num_classes=2)
     split = catalog.make(Shelf.SPLITS, "stratified")
     key = "overhead:Sleeping"  # by its path, so that workers find it too
+    profile = Profile((), LabelProfile("y", Task.BINARY, ("0", "1"), (50, 50)), len(label_N))
     plan = Plan(
-        candidates_for([PartSpec(name=key, params={"fit_s": fit_s})]),
+        candidates_for([PartSpec(name=key, params={"fit_s": fit_s})], profile),
         {key: "codes"},
         catalog.make(Shelf.SEARCHES, "uniform"),
         catalog.make(Shelf.METRICS, "roc_auc"),
-        split,
-        split.folds(batch.row_N, label_N, NUM_FOLDS, 0),
-        NUM_FOLDS,
-        NUM_TRIALS,
-        4,
-        None,
-        1,
-        0,
+        divide(split, batch.row_N, label_N, NUM_FOLDS, 1, 0),
+        num_trials=NUM_TRIALS,
+        generation=4,
+        threads=1,
+        seed=0,
     )
     with tempfile.TemporaryDirectory() as folder:
         run = Storage(folder).new_run("overhead")
         started = time.monotonic()
-        search(plan, run, {"codes": objects.put(batch)}, lambda *_: None, NUM_CPUS)
+        search(plan, run, {"codes": objects.put(batch)}, lambda *_: None, max_concurrent=NUM_CPUS)
         return time.monotonic() - started
 
 
