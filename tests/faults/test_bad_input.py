@@ -118,7 +118,7 @@ def test_a_date_that_does_not_exist_is_told_before_a_run_begins(
     (tmp_path / "data.csv").write_bytes(other("joined", lambda row: f"2023-02-{29 if row == 4 else 1 + row % 28:02d}"))
     said = assay("run", experiment("split: {test_fraction: 0}"))
     assert said.code == DATA
-    assert said.faults[0].startswith("column 'joined': found text, expected dates")
+    assert said.faults[0].startswith("column 'joined': 1 of 80 values are days that do not exist")
     assert "'2023-02-29'" in said.faults[0]
     assert_nothing_written(tmp_path)
 
