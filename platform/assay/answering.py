@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.bad_rows import PROBLEM, BadRow, find_bad_rows, good_places
+from assay.errors import DataFault
 from assay.model import Model
 from assay.vocabulary import OnError
 
@@ -30,8 +31,11 @@ def answers(model: Model, table: pa.Table, on_error: OnError = OnError.FAIL) -> 
     Raises:
         DataFault: bad rows, where they are to fail; a missing column, or no row that can be read, always.
     """
-    if on_error is OnError.FAIL:
+    try:
         return Answers(with_rows(model.answer_table(table), np.arange(table.num_rows)))
+    except DataFault:
+        if on_error is OnError.FAIL:
+            raise
     bad = bad_rows_of(model, table)
     good = good_places(table.num_rows, bad)
     found = with_rows(model.answer_table(table.take(pa.array(good))), good)

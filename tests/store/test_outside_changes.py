@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from assay.engines.admission import Admission
-from assay.engines.serving import Server
+from assay.engines.following import Problems
 from assay.errors import SpecFault
 from assay.model import Model
 from assay.store import artifact
-from assay.store.registry import Registry
+from assay.store.registry import FORMER_TAG, Registry
 from assay.store.releases import SHARE_TAG, Releases
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
@@ -40,10 +39,39 @@ def test_a_deleted_champion_is_reported_and_nobody_takes_its_place(storage: Stor
     production = Production(storage, ["churn"])
     assert production.releases()[0].champion.version == "1"
     client(storage).delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
-    with pytest.raises(SpecFault, match="has no champion any more"):
-        production.releases()
+    assert production.releases()[0].champion.version == "1"
+    assert "has no champion any more" in production.problems[0]
     Registry(Tracking(None, storage.root)).promote("churn", 2)
     assert production.releases()[0].champion.version == "2"
+    assert production.problems == ()
+
+
+def test_a_model_that_cannot_be_followed_does_not_hold_up_another(storage: Storage, tmp_path: Path) -> None:
+    registry = Registry(Tracking(None, storage.root))
+    for run in ("first", "second"):
+        registry.register("price", tmp_path / "packed", run_id=run, experiment="price", tags={})
+    registry.promote("price", 1)
+    production = Production(storage, ["churn", "price"])
+    client(storage).delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
+    registry.promote("price", 2)
+    assert [(one.name, one.champion.version) for one in production.releases()] == [("churn", "1"), ("price", "2")]
+
+
+def test_a_promotion_succeeds_beside_a_broken_share_and_says_so(storage: Storage) -> None:
+    releases = Releases(Registry(Tracking(None, storage.root)))
+    releases.canary("churn", 2, 0.1)
+    client(storage).set_registered_model_tag("churn", SHARE_TAG, "20%")  # type: ignore[attr-defined]
+    found = models.promote(storage, "churn", 1)
+    assert found["champion"] == 1
+    assert SHARE_TAG in found["problem"]
+
+
+def test_a_rollback_over_an_edited_history_is_refused(storage: Storage) -> None:
+    releases = Releases(Registry(Tracking(None, storage.root)))
+    releases.promote("churn", 2)
+    client(storage).set_registered_model_tag("churn", FORMER_TAG, "v1")  # type: ignore[attr-defined]
+    with pytest.raises(SpecFault, match=f"tag {FORMER_TAG}: holds 'v1'"):
+        releases.rollback("churn")
 
 
 @pytest.mark.parametrize("share", ["20%", "much", "-1", "nan", "1e9"])
@@ -86,15 +114,17 @@ def test_a_storage_may_have_signs_of_uris_in_its_path(tmp_path: Path, name: str)
     assert (tmp_path / name / "mlflow.db").exists()
 
 
-def test_whatever_fails_outside_a_server_goes_on_and_says_so_once() -> None:
-    server, heard, looks = Server.__new__(Server), list[str](), iter(range(5))
-
-    def find() -> list[object]:
-        if next(looks) in (1, 2):
-            raise ValueError("could not convert string to float: '20%'")
-        return []
-
-    server.releases, server.admission = (), Admission(None, ())
-    server.wait = lambda look, _: [look() for _ in range(5)]  # type: ignore[method-assign,assignment]
-    server.follow(find, heard.append, 0.0)  # type: ignore[arg-type]
-    assert heard == ["stays as it is: ValueError: could not convert string to float: '20%'", "follows again"]
+def test_every_problem_is_reported_once_whatever_its_class() -> None:
+    heard: list[str] = []
+    problems = Problems(heard.append)
+    for _ in range(2):
+        problems.report_error(ValueError("could not convert string to float: '20%'"))
+    problems.report(["a", "b"])
+    problems.report(["b"])
+    problems.report([])
+    assert heard == [
+        "stays as it is: ValueError: could not convert string to float: '20%'",
+        "stays as it is: a",
+        "stays as it is: b",
+        "follows again",
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,11 +52,19 @@ class Reading:
         return {name: value for name, value in known.items() if name in fields and value is not None}
 
 
-def found_out(file: str) -> list[tuple[str, Any, str]]:
-    """Return the keys of `data` that a CSV file needs in order to be read, each with its value and the reason."""
-    from assay.sources._layout import Asked, layout
+def needed_keys(files: Sequence[str]) -> list[tuple[str, Any, str]]:
+    """Return the keys of `data` that CSV files need in order to be read, each with its value and the reason.
 
-    found = layout(file, Asked(header="detect"))
+    A key holds for all files, so one on which they differ is left out: each file then has its own.
+    """
+    each = [_needed_by(file) for file in files]
+    return [entry for entry in each[0] if all(entry[:2] in [one[:2] for one in other] for other in each[1:])]
+
+
+def _needed_by(file: str) -> list[tuple[str, Any, str]]:
+    from assay.sources._layout import LayoutOptions, layout
+
+    found = layout(file, LayoutOptions(header="detect"))
     choices: list[tuple[str, Any, str]] = []
     if found.encoding not in ("utf-8", "ascii"):
         choices.append(("encoding", found.encoding, "is no UTF-8, and its bytes look like this encoding"))

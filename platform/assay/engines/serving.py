@@ -23,8 +23,9 @@ from pydantic import ValidationError
 from assay.catalog import setting_fault
 from assay.engines import cluster, haproxy
 from assay.engines.admission import Admission
+from assay.engines.following import Problems
 from assay.engines.keeping import Keeping
-from assay.errors import ArtifactFault, AssayError, ClusterFault, SpecFault
+from assay.errors import ArtifactFault, ClusterFault, SpecFault
 from assay.store import artifact
 from assay.store.releases import Release
 from assay.store.tokens import Token
@@ -109,18 +110,19 @@ class Server:
         told: Callable[[str], None],
         every_s: float,
         tokens: Callable[[], tuple[Token, ...]] | None = None,
+        problems: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Switch whenever `find` finds other releases, until Ctrl-C or SIGTERM.
 
-        What fails is told once, and tried again: nothing that happens outside may end a server that answers.
+        What fails is told once, and tried again: nothing that happens outside may end a server that answers. `problems`
+        says what `find` could not follow.
 
         `tokens` finds who may ask; it is asked first, so that a token is revoked whatever else fails.
         """
 
-        problem = ""
+        reported = Problems(told)
 
         def look() -> None:
-            nonlocal problem
             try:
                 known = self.admission.tokens if tokens is None else tokens()
                 if known != self.admission.tokens:
@@ -130,14 +132,9 @@ class Server:
                 if found != self.releases:
                     self.switch(*found)
                     told(f"now serving {'; '.join(map(described, found))}")
-                if problem:
-                    told("follows again")
-                problem = ""
+                reported.report(problems())
             except Exception as error:  # noqa: BLE001
-                text = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
-                if text != problem:
-                    told(f"stays as it is: {text}")
-                problem = text
+                reported.report_error(error)
 
         self.wait(look, every_s)
 

@@ -34,7 +34,7 @@ MAX_EXTRA = 2  # header rows below the first
 
 
 @dataclass(frozen=True)
-class Asked:
+class LayoutOptions:
     """What an experiment file says of a CSV file; None where it is to be found out."""
 
     encoding: str | None = None
@@ -68,13 +68,13 @@ def open_text(file: str, encoding: str) -> Any:
     return pa.transcoding_input_stream(stream, encoding, "utf-8")
 
 
-def layout(file: str, asked: Asked) -> Layout:
+def layout(file: str, options: LayoutOptions) -> Layout:
     """Return how a file is laid out, and tell what was found out that its user should know.
 
     Raises:
         DataFault: it is no text, has no readable header, or its first row looks like data and `header` is not said.
     """
-    return _layout(file, asked, _stamp(file))
+    return _layout(file, options, _stamp(file))
 
 
 def _stamp(file: str) -> tuple[float, int]:
@@ -88,33 +88,33 @@ def _stamp(file: str) -> tuple[float, int]:
 
 
 @lru_cache(maxsize=1_024)
-def _layout(file: str, asked: Asked, _: tuple[float, int]) -> Layout:
+def _layout(file: str, options: LayoutOptions, _: tuple[float, int]) -> Layout:
     try:
-        encoding = _encoding.known(asked.encoding, "data.encoding") if asked.encoding else _encoding.detect(file)
+        encoding = _encoding.known(options.encoding, "data.encoding") if options.encoding else _encoding.detect(file)
     except OSError as error:
-        raise _unreadable(file, asked.encoding or "utf-8", error) from None
+        raise _unreadable(file, options.encoding or "utf-8", error) from None
     rows, delimiter = _head(file, encoding)
     first = rows[0] if rows else []
     if not any(name.strip() for name in first):
         raise DataFault.at(file, "has no header line", "make the first line the names of the columns")
     headless = looks_headless(rows)
-    if asked.header is None and headless:
+    if options.header is None and headless:
         raise _headless(file, first)
-    has_header = asked.header == "first" or (asked.header != "none" and not headless)
-    num_extra = asked.skip_rows if asked.skip_rows is not None else num_extra_rows(rows) if has_header else 0
+    has_header = options.header == "first" or (options.header != "none" and not headless)
+    num_extra = options.skip_rows if options.skip_rows is not None else num_extra_rows(rows) if has_header else 0
     found = Layout(encoding, delimiter, (), has_header, num_extra, tuple(first))
     names = _names(file, first, has_header)
-    _tell(file, found, asked)
+    _tell(file, found, options)
     index = (
         names[0] if has_header and _is_index(first[0], [row[0] for row in rows[found.num_skipped :] if row]) else None
     )
     return Layout(encoding, delimiter, tuple(names), has_header, num_extra, tuple(first), index)
 
 
-def _tell(file: str, found: Layout, asked: Asked) -> None:
-    if found.encoding not in ("utf-8", "ascii") and asked.encoding is None:
+def _tell(file: str, found: Layout, options: LayoutOptions) -> None:
+    if found.encoding not in ("utf-8", "ascii") and options.encoding is None:
         notice(f"{file}: is read as {found.encoding}, which its bytes look like; `data.encoding` names another")
-    if found.num_extra and asked.skip_rows is None:
+    if found.num_extra and options.skip_rows is None:
         rows = "row below the header is" if found.num_extra == 1 else f"{found.num_extra} rows below the header are"
         notice(f"{file}: the {rows} left out, as no data; `data.skip_rows: 0` keeps them")
 

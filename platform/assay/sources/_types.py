@@ -14,7 +14,7 @@ MICROSECONDS = pa.timestamp("us")
 
 
 @dataclass(frozen=True)
-class Joined:
+class CommonSchema:
     """The columns of all files together, and whether each file has them as they are."""
 
     schema: pa.Schema
@@ -26,7 +26,7 @@ class Joined:
         return pa.table(columns, schema=self.schema)
 
 
-def joined_schema(schemas: Mapping[str, pa.Schema], dropped: Sequence[str], partitions: Sequence[str]) -> Joined:
+def common_schema(schemas: Mapping[str, pa.Schema], dropped: Sequence[str], partitions: Sequence[str]) -> CommonSchema:
     """Return the types to which the columns of all files are brought.
 
     Dictionaries are decoded, dates become times, times with a zone UTC, whole numbers floats where one file has those.
@@ -58,7 +58,7 @@ def joined_schema(schemas: Mapping[str, pa.Schema], dropped: Sequence[str], part
     raise_all(DataFault, faults)
     schema = pa.schema([*fields, *(pa.field(name, pa.string()) for name in partitions)])
     same = not dropped and not partitions and all(_is_same(one, schema) for one in schemas.values())
-    return Joined(schema, same)
+    return CommonSchema(schema, same)
 
 
 def _is_same(schema: pa.Schema, other: pa.Schema) -> bool:
@@ -129,5 +129,5 @@ def concatenated(tables: Sequence[pa.Table], name: str) -> pa.Table:
     if all(table.schema.equals(tables[0].schema) for table in tables[1:]):
         return pa.concat_tables(tables)
     schemas = {f"block {place + 1} of {name}": table.schema for place, table in enumerate(tables)}
-    joined = joined_schema(schemas, (), ())
-    return pa.concat_tables([joined.cast(table) for table in tables])
+    common = common_schema(schemas, (), ())
+    return pa.concat_tables([common.cast(table) for table in tables])

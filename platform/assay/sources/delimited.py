@@ -14,7 +14,7 @@ from assay.notices import notice
 from assay.parts import Source
 from assay.sources import _hive
 from assay.sources._broken import told
-from assay.sources._layout import Asked, Header, Layout, layout, open_text
+from assay.sources._layout import Header, Layout, LayoutOptions, layout, open_text
 from assay.sources._paths import everywhere, expand
 from assay.spec.strict import Strict
 
@@ -47,11 +47,11 @@ class CsvFiles(Source):
 
         files = everywhere(self._with_rows(expand(paths, self.endings)))
         columns = self._columns(files)
-        asked = self._asked
+        options = self._options
 
         def rows_of(batch: dict[str, Any]) -> Iterator[pa.Table]:
             for file in batch["item"]:
-                for table in _tables(str(file), layout(str(file), asked), BLOCK_BYTES):
+                for table in _tables(str(file), layout(str(file), options), BLOCK_BYTES):
                     yield _hive.with_partitions(table, str(file), columns).select(columns)
 
         listed = ray.data.from_items(list(files), override_num_blocks=len(files))
@@ -62,7 +62,7 @@ class CsvFiles(Source):
         columns = self._columns(files)
         batches, seen = [], 0
         for file in files:
-            for table in _tables(file, layout(file, self._asked), PEEK_BYTES):
+            for table in _tables(file, layout(file, self._options), PEEK_BYTES):
                 batches.append(_hive.with_partitions(table, file, columns).select(columns))
                 seen += table.num_rows
                 if seen >= num_rows:
@@ -72,9 +72,9 @@ class CsvFiles(Source):
         return pa.concat_tables(batches)
 
     @property
-    def _asked(self) -> Asked:
+    def _options(self) -> LayoutOptions:
         params = self.params
-        return Asked(params.encoding, params.header, params.skip_rows)
+        return LayoutOptions(params.encoding, params.header, params.skip_rows)
 
     def _with_rows(self, files: Sequence[str]) -> list[str]:
         """Return the files that have rows; every one is read once, so that a broken line is named before Ray starts.
@@ -84,7 +84,7 @@ class CsvFiles(Source):
         """
         kept = []
         for file in files:
-            num_rows = sum(table.num_rows for table in _tables(file, layout(file, self._asked), BLOCK_BYTES))
+            num_rows = sum(table.num_rows for table in _tables(file, layout(file, self._options), BLOCK_BYTES))
             if num_rows:
                 kept.append(file)
             elif len(files) > 1:
@@ -99,7 +99,7 @@ class CsvFiles(Source):
         Raises:
             DataFault: a file has other columns than the first.
         """
-        found = [layout(file, self._asked) for file in files]
+        found = [layout(file, self._options) for file in files]
         first, index = list(found[0].names), found[0].index
         faults = [
             Fault(

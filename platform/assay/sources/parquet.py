@@ -17,7 +17,7 @@ from assay.parts import Source
 from assay.sources import _hive
 from assay.sources._layout import once_each
 from assay.sources._paths import everywhere, expand
-from assay.sources._types import Joined, joined_schema
+from assay.sources._types import CommonSchema, common_schema
 
 BATCH_ROWS = 65_536
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
@@ -36,22 +36,22 @@ class Parquet(Source):
     def read(self, paths: Sequence[str]) -> Any:
         import ray.data
 
-        files, joined = _planned(everywhere(expand(paths, self.endings)))
-        if joined.is_plain and not _hive.names(files):
+        files, common = _planned(everywhere(expand(paths, self.endings)))
+        if common.is_plain and not _hive.names(files):
             return ray.data.read_parquet(files, override_num_blocks=len(files), file_extensions=None, partitioning=None)
 
         def rows_of(batch: dict[str, Any]) -> Iterator[pa.Table]:
             for file in batch["item"]:
-                yield from _tables(str(file), joined, BATCH_ROWS)
+                yield from _tables(str(file), common, BATCH_ROWS)
 
         listed = ray.data.from_items(list(files), override_num_blocks=len(files))
         return listed.map_batches(rows_of, batch_size=1)
 
     def peek(self, paths: Sequence[str], num_rows: int) -> pa.Table:
-        files, joined = _planned(expand(paths, self.endings))
+        files, common = _planned(expand(paths, self.endings))
         tables, seen = [], 0
         for file in files:
-            for table in _tables(file, joined, num_rows):
+            for table in _tables(file, common, num_rows):
                 tables.append(table)
                 seen += table.num_rows
                 if seen >= num_rows:
@@ -59,7 +59,7 @@ class Parquet(Source):
         return pa.concat_tables(tables)
 
 
-def _planned(files: Sequence[str]) -> tuple[list[str], Joined]:
+def _planned(files: Sequence[str]) -> tuple[list[str], CommonSchema]:
     """Return the files that have rows, and how their columns are brought together.
 
     Raises:
@@ -90,7 +90,7 @@ def _planned(files: Sequence[str]) -> tuple[list[str], Joined]:
     for name in dropped:
         notice(f"{first}: column {name!r} is the index that pandas wrote; it is left out")
     partitions = [name for name in _hive.names(list(schemas)) if name not in names]
-    return list(schemas), joined_schema(schemas, dropped, partitions)
+    return list(schemas), common_schema(schemas, dropped, partitions)
 
 
 def _index_columns(schema: pa.Schema) -> list[str]:
@@ -105,13 +105,13 @@ def _index_columns(schema: pa.Schema) -> list[str]:
     return [name for name in listed if isinstance(name, str) and name in schema.names]
 
 
-def _tables(file: str, joined: Joined, batch_rows: int) -> Iterator[pa.Table]:
+def _tables(file: str, common: CommonSchema, batch_rows: int) -> Iterator[pa.Table]:
     try:
         with _open(file) as stream:
             for batch in pq.ParquetFile(stream).iter_batches(batch_size=batch_rows):
                 table = pa.Table.from_batches([batch])
                 table = table.rename_columns(once_each(file, table.column_names))
-                yield joined.cast(_hive.with_partitions(table, file, joined.schema.names))
+                yield common.cast(_hive.with_partitions(table, file, common.schema.names))
     except (pa.ArrowInvalid, OSError) as error:
         raise _broken(file, error) from None
 

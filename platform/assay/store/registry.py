@@ -84,7 +84,7 @@ class Registry:
         client = self.tracking.client()
         with self.tracking.told():
             if alias == CHAMPION and former is not None and former.number != version:
-                numbers = [*self._former(name), former.number]
+                numbers = [*self._former(name)[0], former.number]
                 client.set_registered_model_tag(name, FORMER_TAG, ",".join(map(str, numbers)))
             client.set_registered_model_alias(name, alias, str(version))
 
@@ -95,7 +95,13 @@ class Registry:
             SpecFault: there is no model of this name, or no former champion.
         """
         now = self.version(name)
-        former = self._former(name)
+        former, unreadable = self._former(name)
+        if unreadable:
+            raise SpecFault.at(
+                f"model '{name}', tag {FORMER_TAG}",
+                f"holds {unreadable!r}, expected numbers of versions separated by commas",
+                f"name the version: `assay promote {name} VERSION`",
+            )
         while former and former[-1] == now.number:  # a promotion that was cut off between its two writes
             former.pop()
         if not former:
@@ -220,9 +226,11 @@ class Registry:
             by_version.setdefault(str(number), []).append(alias)
         return by_version
 
-    def _former(self, name: str) -> list[int]:
-        text = self.tag(name, FORMER_TAG) or ""
-        return [int(number) for number in text.split(",") if number.strip().isdecimal()]
+    def _former(self, name: str) -> tuple[list[int], str]:
+        """Return the former champions, oldest first, and the first text among them that is no number."""
+        words = [word.strip() for word in (self.tag(name, FORMER_TAG) or "").split(",") if word.strip()]
+        unreadable = [word for word in words if not word.isdecimal()]
+        return [int(word) for word in words if word.isdecimal()], unreadable[0] if unreadable else ""
 
     def _keep(self, mlflow_run: str, name: str, dress: Mapping[str, bytes]) -> str:
         """Put the files where the run keeps its artifacts, whole; return where that is."""
@@ -230,9 +238,9 @@ class Registry:
         with self.tracking.told():
             home = client.get_run(mlflow_run).info.artifact_uri
         target = _local_path(home)
-        if target is not None and self.tracking.artifacts not in target.parents:  # the storage was moved since
+        if target is not None and not target.parent.exists():  # the storage was moved since
             below = home.rpartition(f"/{self.tracking.artifacts.name}/")[2]
-            target = self.tracking.artifacts / below if below != home else target
+            target = self.tracking.artifacts / unquote(below) if below != home else target
             home = str(target)
         if target is not None:
             files.make_folder(target)

@@ -93,9 +93,14 @@ class Releases:
     def roles(self, name: str) -> dict[str, Any]:
         """Return which version has which role: champion, canary and its share, shadow; None where there is none."""
         by_alias = {alias: one.number for one in self.registry.versions(name) for alias in one.aliases}
-        share = self._share(name) if CANARY in by_alias else None
+        share, problem = None, None
+        if CANARY in by_alias:
+            try:
+                share = self._share(name)
+            except SpecFault as fault:
+                problem = str(fault)
         roles = {role: by_alias.get(role) for role in (CHAMPION, CANARY, SHADOW)}
-        return {"model": name, **roles, "canary_share": share}
+        return {"model": name, **roles, "canary_share": share, "problem": problem}
 
     def promote(self, name: str, version: int) -> None:
         """Make a version the champion; it is no canary and no shadow any more, and other canaries go on.

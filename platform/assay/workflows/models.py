@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from assay.errors import SpecFault
+from assay.notices import notice
 from assay.parts import Json
-from assay.store.registry import Registry, ResolvedModel
+from assay.store.registry import Registry, ResolvedModel, Version
 from assay.store.releases import Releases
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
@@ -25,18 +26,20 @@ def listed(storage: Storage, tracking_uri: str | None = None) -> list[Json]:
             "aliases": list(version.aliases),
             "run": version.run,
             "metric": version.tags.get("assay.metric"),
-            "score": _number(version.tags.get("assay.score")),
+            "score": _score(version),
         }
         for versions in found.values()
         for version in versions
     ]
 
 
-def _number(text: str | None) -> float | None:
-    """Return the number in a tag; None where there is none, or somebody wrote something else into it."""
+def _score(version: Version) -> float | None:
+    """Return the score in the tag of a version; None, with a notice, where somebody wrote something else into it."""
+    text = version.tags.get("assay.score")
     try:
         return None if text is None else float(text)
     except ValueError:
+        notice(f"model '{version}', tag assay.score: is {text!r}, expected a number")
         return None
 
 

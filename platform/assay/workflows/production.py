@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.errors import SpecFault
+from assay.errors import AssayError, SpecFault
 from assay.store.registry import Registry
 from assay.store.releases import Release, Releases
 from assay.store.runs import Storage
@@ -26,20 +26,35 @@ class Production:
         self._tokens = Tokens(storage.root)
         self._references = tuple(references)
         self._pinned: dict[str, Release] = {}
+        self._last: dict[str, Release] = {}  # what each reference stood for when it could be read
+        self.problems: tuple[str, ...] = ()  # why references stay where they were, since the last look
         self._promoted: set[str] = set()  # references whose model had a champion
-        names = [release.name for release in self.releases()]
+        names = [self._remembered(reference).name for reference in self._references]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise SpecFault.at("serve", f"model '{min(twice)}' is named twice", "name each model once")
 
     def releases(self) -> list[Release]:
-        """Return what is to be served now.
+        """Return what is to be served now; a reference that cannot be read stays at its last good release."""
+        found, problems = [], []
+        for reference in self._references:
+            try:
+                found.append(self._remembered(reference))
+            except AssayError as error:
+                found.append(self._last[reference])
+                problems.append(str(error))
+        self.problems = tuple(problems)
+        return found
+
+    def _remembered(self, reference: str) -> Release:
+        """Return what a reference stands for now, and remember it.
 
         Raises:
             SpecFault: nothing has such a name.
             ArtifactFault: what is there is not what was registered.
         """
-        return [self._pinned.get(reference) or self._read(reference) for reference in self._references]
+        self._last[reference] = self._pinned.get(reference) or self._read(reference)
+        return self._last[reference]
 
     def tokens(self) -> tuple[Token, ...]:
         """Return the tokens that a server is to know now.

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from assay import catalog
 from assay.cells import MissingValues, missing_labels
 from assay.engines import cluster, loading
-from assay.engines.reading import Reading, found_out
+from assay.engines.reading import Reading, needed_keys
 from assay.errors import SpecFault, did_you_mean
 from assay.parts import Json, Kind
 from assay.profile import ColumnSummary, Profile
@@ -62,11 +62,11 @@ def initial(data: list[str], label: str, declared: str | None = None, preset: st
         plain["data"]["format"] = declared
     reasons = []
     if loading.source_key(data, declared) == "delimited":
-        for key, value, reason in found_out(loading.files_of(data, declared)[0]):
+        for key, value, reason in needed_keys(loading.files_of(data, declared)):
             plain["data"][key] = value
             reasons.append(f"data.{key}: {reason}")
-    table = head(data, Reading.of(Experiment.model_validate(plain).data))
     experiment = Experiment.model_validate(plain)
+    table = head(data, Reading.of(experiment.data))
     check_columns(table, experiment)
     without = missing_labels(table.column(label), None)
     num_without = pc.sum(without).as_py() or 0

@@ -22,6 +22,7 @@ DAY = (
 TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?"
 ZONE = "(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
 MOMENT = f"{DAY}([ T]{TIME}{ZONE}?)?"
+WHOLE = "[+-]?[0-9]{1,25}"
 DECIMAL = "[+-]?([0-9]{1,25}(\\.[0-9]{0,25})?|\\.[0-9]{1,25})([eE][+-]?[0-9])?"
 ZERO_ONE: Json = {"enum": [0, 1]}
 PIXELS: Json = {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 1}}
@@ -41,7 +42,8 @@ def forms(column: ColumnProfile) -> dict[str, Json]:
     """Return the schemas of a value of a column that is not missing, by what it is made of."""
     match column.kind:
         case ColumnKind.NUMERIC:
-            return {"number": FINITE, "text": _words(column, DECIMAL)}
+            # With another decimal sign 1.5 may be fifteen hundred or no number: whole numbers are always read.
+            return {"number": FINITE, "text": _words(column, WHOLE if column.decimal else DECIMAL)}
         case ColumnKind.BOOLEAN:
             return {"true/false": FLAG, "text": _words(column, _any_case(TRUTH)), "number": ZERO_ONE}
         case ColumnKind.DATETIME:
