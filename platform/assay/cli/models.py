@@ -210,11 +210,9 @@ def serve(
         asked = found.tokens if guarded else None
         if guarded:
             typer.echo(f"may ask: {admission}", err=True)
-        server.follow(
-            found.releases,
-            lambda text: typer.echo(text, err=True),
-            production.LOOK_S,
-            asked,
-            lambda: found.problems,
-        )
+        server.follow(found.releases, _report, production.LOOK_S, asked, lambda: found.problems)
     typer.echo("stopped", err=True)
+
+
+def _report(text: str) -> None:
+    typer.echo(text, err=True)
