@@ -336,7 +336,7 @@ def test_models_promote_and_rollback_move_the_champion(
         return int(found["version"])
 
     assert champion() == 1  # the second scores the same, and only a better one takes over
-    alone = {"model": "small", "canary": None, "shadow": None, "canary_share": None}
+    alone = {"model": "small", "canary": None, "shadow": None, "canary_share": None, "problem": None}
     assert verb("promote", "small", 2) == {**alone, "champion": 2}
     assert champion() == 2
     assert verb("rollback", "small") == {**alone, "champion": 1}

@@ -97,9 +97,7 @@ def test_a_broken_image_to_predict_is_named(home: Path, result: assay.Result) ->
     with pytest.raises(assay.errors.DataFault, match=r"column 'image': .*row 0"):
         predict(
             str(run_of(home, result).model),
-            [str(home / "broken.parquet")],
+            Source([str(home / "broken.parquet")]),
             home / "said.parquet",
             Storage(home / "storage"),
-            None,
-            None,
         )
