@@ -312,7 +312,7 @@ def _plain(value: Any) -> str:
 def outputs(model: Model, framing: Framing | None = None) -> list[Json]:
     """Return the outputs of a model as metadata; a forecast names the series and time of each prediction."""
     if framing is not None:
-        time = "INT64" if framing.clock.unit == "count" and not framing.clock.text else "BYTES"
+        time = "INT64" if framing.clock.unit == "count" and not framing.clock.written.text else "BYTES"
         kinds = {**dict.fromkeys(framing.series, "BYTES"), framing.time: time, "prediction": "FP64"}
         return [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in kinds.items()]
     prediction = {"name": "prediction", "datatype": "BYTES" if model.classes else "FP64", "shape": [-1]}

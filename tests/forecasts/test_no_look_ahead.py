@@ -13,7 +13,6 @@ from assay import catalog
 from assay.forecasting.requests import forecast, framing_of
 from assay.model import Model
 from assay.vocabulary import Shelf
-from assay.workflows.forecasts import judged_windows
 
 NUM_DAYS = 90
 
@@ -38,7 +37,7 @@ def test_features_of_an_origin_do_not_change_with_what_comes_after_it(
     table = make_sales(NUM_DAYS)
     framing = learn(table)
     one, other = framing.to_learn(table), framing.to_learn(other_after(table, origin, revalue))
-    known_N = one.origin_N - framing.clock.index(table.column("day"), "day").min() <= origin
+    known_N = one.origin_N - framing.clock.index(table.column("day"), "day")[0].min() <= origin
     assert known_N.any()
     features, others = (found.table.drop_columns(["sold"]).to_pandas()[known_N] for found in (one, other))
     pd.testing.assert_frame_equal(features, others, check_exact=True)
@@ -53,7 +52,7 @@ def test_forecasts_of_an_origin_do_not_change_with_what_comes_after_it(
     assert framing is not None
     said = []
     for rows in (table, other_after(table, origin, revalue)):
-        framed = judged_windows(framing, rows)
+        framed = framing.judged(rows)
         prediction_N = model.predict(framed.table.drop_columns(["sold"]))[:, 0]
         said.append(framed.natural(prediction_N)[framed.origin_N - framed.origin_N.min() <= origin - 14])
     assert len(said[0])
@@ -65,7 +64,7 @@ def test_a_forecast_is_that_of_the_rolling_window_that_begins_there(
 ) -> None:
     table, framing = make_sales(NUM_DAYS), framing_of(model.card)
     assert framing is not None
-    framed = judged_windows(framing, table)
+    framed = framing.judged(table)
     last_N = framed.origin_N == framed.origin_N.max()
     rolled_N = framed.natural(model.predict(framed.table.drop_columns(["sold"]))[:, 0])[last_N]
     value_N = table.column("sold").to_numpy().copy()
@@ -90,8 +89,8 @@ def test_repairs_do_not_change_with_what_comes_after_them(make_sales: Any, learn
     holes = table.filter(pa.array(~np.isin(day_N(table), [30, 31, 60])))
     framing = learn(table, gaps=gaps)
     value_N = holes.column("sold").to_numpy().copy()
-    value_N[framing.clock.index(holes.column("day"), "day") > 40] = 0.5
-    one, other = framing.repaired(holes)[0], framing.repaired(revalue(holes, value_N))[0]
-    early = pa.array(framing.clock.index(one.column("day"), "day") <= 40)
+    value_N[framing.clock.index(holes.column("day"), "day")[0] > 40] = 0.5
+    one, other = framing.repaired(holes).table, framing.repaired(revalue(holes, value_N)).table
+    early = pa.array(framing.clock.index(one.column("day"), "day")[0] <= 40)
     assert one.num_rows == table.num_rows
     assert one.filter(early).equals(other.filter(early))

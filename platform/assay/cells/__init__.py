@@ -25,8 +25,8 @@ from assay.cells.convert import (
     with_nulls,
     without_words,
 )
-from assay.cells.dates import DATETIME, ZERO, impossible
-from assay.cells.formats import PLAIN_FORMAT, Format
+from assay.cells.dates import DATETIME, ZERO, impossible, parse_times
+from assay.cells.formats import DATE_FORMATS, PLAIN_FORMAT, Format, date_reader
 from assay.cells.frames import from_frame, from_values
 from assay.cells.levels import (
     Levels,
@@ -61,6 +61,7 @@ __all__ = [
     "CATEGORIES",
     "CATEGORY_WORDS",
     "DATETIME",
+    "DATE_FORMATS",
     "MOST",
     "NOT_A_TIME",
     "NO_WORDS",
@@ -85,12 +86,14 @@ __all__ = [
     "canonical_text",
     "class_codes",
     "class_words",
+    "date_reader",
     "declared_words",
     "from_frame",
     "from_values",
     "impossible",
     "level_codes",
     "missing_labels",
+    "parse_times",
     "stored",
     "to_numbers",
     "to_texts",

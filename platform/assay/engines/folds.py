@@ -10,7 +10,7 @@ from assay.parts import Split
 from assay.seeds import child, row_hash
 from assay.vocabulary import NO_FOLD
 
-HOLDOUT_PARTS = 10  # a holdout is the last of ten folds
+HOLDOUT_PARTS = (10, 5, 2, 1)  # a holdout is the last of ten folds, or of fewer where that one would be empty
 JUDGED_PARTS = 5  # into which the rows of a holdout are dealt, to judge ensembles on rows they did not learn from
 
 
@@ -80,14 +80,18 @@ class Folds:
 
 
 def divide(split: Split, row_N: np.ndarray, guide_N: np.ndarray | None, folds: int, repeats: int, seed: int) -> Folds:
-    """Return the folds of the rows; one fold is a holdout of a tenth of the rows (the newest, where time orders them).
+    """Return the folds of the rows; one fold is a holdout of a tenth of the rows (the newest, where time
+    orders them), of more where a tenth holds nothing to judge on.
 
     Each repeat draws anew, so a split that leaves nothing to chance gives the same folds again.
     """
     if folds == 1:
-        fold_N = split.folds(row_N, guide_N, HOLDOUT_PARTS, child(seed, "folds"))
-        last = HOLDOUT_PARTS - 1
-        others_N = np.where(split.train_rows(fold_N, last), NO_FOLD, NO_FOLD - 1)
-        return Folds(split, np.where(fold_N == last, 0, others_N)[None], 1)
+        for parts in HOLDOUT_PARTS:
+            fold_N = split.folds(row_N, guide_N, parts, child(seed, "folds"))
+            learning_N = split.train_rows(fold_N, parts - 1)
+            if (fold_N == parts - 1).any() and learning_N.any():
+                break
+        others_N = np.where(learning_N, NO_FOLD, NO_FOLD - 1)
+        return Folds(split, np.where(fold_N == parts - 1, 0, others_N)[None], 1)
     seeds = [child(seed, "folds"), *(child(seed, "folds", repeat) for repeat in range(1, repeats))]
     return Folds(split, np.stack([split.folds(row_N, guide_N, folds, one) for one in seeds]), folds)

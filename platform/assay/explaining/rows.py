@@ -98,7 +98,7 @@ def of_forecast(framing: Framing, framed: Framed, batch: Batch, ground: Batch | 
     """Return a row of a forecast: one series, one time to come; `ground` are framed training rows."""
     row, target = batch.take(np.array([place])), framed.origin_N[place] + framed.step_N[place]
     values = {name: _plain(framed.table.column(name)[place].as_py()) for name in framed.table.column_names}
-    time = framing.clock.column(np.array([target]))[0].as_py()
+    time = framing.clock.column(np.array([target]), framed.phase_N[place : place + 1], framed.written)[0].as_py()
     at = {**{name: values[name] for name in framing.series}, framing.time: _plain(time)}
     groups = parts_of_past(framing.label, framing.time, list(batch.columns))
     columns = _columns(row, ground, groups, values | at)

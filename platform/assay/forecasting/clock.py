@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,111 +14,221 @@ import pyarrow.compute as pc
 
 from assay.cells import with_nulls
 from assay.errors import DataFault
+from assay.forecasting.written import (
+    DAY_US,
+    HOUR_US,
+    ISO,
+    MINUTE_US,
+    SECOND_US,
+    Times,
+    Written,
+    offset_us,
+    read_times,
+    to_instant,
+    to_wall,
+)
+from assay.spec.time_steps import parse_step
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 SHORTEST_MONTH_DAYS = 28
+SHORTEST_DAY_US = 20 * HOUR_US  # from which on steps are told by the wall clock: a day of 23 or 25 hours is a day
 FIRST_US, LAST_US = -62_135_596_800_000_000, 221_845_392_000_000_000  # years 1 to 8999: a forecast goes on from there
 LARGEST_COUNT = 2**53
 MOST_USUAL = 0.5  # share of the gaps that must be alike, or there is no step to speak of
-SEASONS = {"hours": 24, "days": 7, "weeks": 52, "months": 12}  # steps after which people do the same again
-YEARS = {"hours": 8_736, "days": 364, "weeks": 52, "months": 12}  # the whole weeks, so that weekdays meet
+FEWEST_WEEKS = 3  # that must be seen before a weekday without a row is taken for a day off
+SEASONS = {"hours": (24,), "days": (7,), "weeks": (52, 13, 4), "months": (12, 3), "quarters": (4,)}  # the longest first
+YEARS = {"hours": 8_736, "days": 364, "weeks": 52, "months": 12, "quarters": 4}  # whole weeks, so that weekdays meet
+UNITS_US = {"second": SECOND_US, "minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US, "week": 7 * DAY_US}
+UNITS_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+PLAIN = Written("time")
+LAST_DAY, FIRST_OPEN, LAST_OPEN = 31, 0, -1  # days that name a month: its last, its first or last from Monday to Friday
 
 
 @dataclass(frozen=True)
 class Clock:
     """Turns times into numbers of steps and back.
 
-    `unit` is "count" for plain numbers, "us" for microseconds, "months" for calendar months of any length. A month is
-    named by one day: `day` 1 to 28, or 31 for its last day.
+    `unit` is "count" for plain numbers, "us" for microseconds, "months" for calendar months of any length, "open days"
+    for the days of the week in `open`. Steps shorter than a day are counted by instants, others by the wall clock. A
+    month is named by one day, 1 to 31, the last one where it has fewer; or by its first or last from Monday to Friday.
+    Each series may have its own phase: weeks that begin on Mondays stand beside weeks that begin on Sundays.
     """
 
     unit: str
     step: int  # in that unit
-    first: int  # the time of step 0 in that unit: a number, microseconds since 1970, or months since 1970
+    first: int  # the time of step 0 in that unit: a number, microseconds, days or months since 1970
     day: int = 1  # of the month
-    within_day_us: int = 0  # of the month's day
-    text: bool = False  # whether the column holds text, which is then given back
-    is_date: bool = False  # whether the column holds days without a time
+    within_day_us: int = 0  # of the month's day, or of each open day
+    open: str = "1111111"  # which days of the week have values, from Monday on
+    by_instant: bool = False  # whether times are counted in UTC
+    zone: str = ""  # of the wall clock
+    written: Written = PLAIN
 
     @classmethod
-    def learn(cls, column: pa.ChunkedArray, series_N: np.ndarray, place: str) -> Clock:
+    def learn(
+        cls,
+        column: pa.ChunkedArray,
+        series_N: np.ndarray,
+        place: str,
+        *,
+        step: str | int | None = None,
+        filled: bool = False,
+        date_format: str = "",
+    ) -> Clock:
         """Tell the step from the gaps between neighbours of each series; `series_N` are the codes of the series.
+
+        `step` says it, such as "1 day". `filled` says that gaps will be filled in: then a step that is seldom kept is
+        the greatest that all gaps are multiples of.
 
         Raises:
             DataFault: the column holds neither dates nor whole numbers, or no gap is usual.
         """
-        time_N, is_time, text = read_times(column, place)
-        order = np.lexsort((time_N, series_N))
-        gap_n = np.diff(time_N[order])[np.diff(series_N[order]) == 0]
-        gap_n = gap_n[gap_n > 0]
+        times = read_times(column, place, date_format)
+        zone, written = times.written.zone, times.written
+        if step is not None:
+            return cls._told(step, times, place)
+        gap_n = _gaps(times.instant_N, series_N)
         if not len(gap_n):
             raise DataFault.at(place, "no series has two rows of different times", "give series of several rows")
-        is_date = is_time and not (time_N % DAY_US).any()
-        if is_time and gap_n.min() >= SHORTEST_MONTH_DAYS * DAY_US and (gap_n % (7 * DAY_US)).any():
-            return cls._months(time_N, gap_n, text, is_date, place)
-        step = _usual(gap_n, place)
-        return cls("us" if is_time else "count", step, int(time_N.min()), text=text, is_date=is_date)
+        if not times.are_times:
+            return cls("count", _usual(gap_n, place, filled), int(times.number_N.min()), written=written)
+        if zone and gap_n.min() < SHORTEST_DAY_US:
+            step_us = _usual(gap_n, place, filled, DAY_US)
+            return cls("us", step_us, int(times.instant_N.min()), by_instant=True, zone=zone, written=written)
+        time_N, gap_n = times.number_N, _gaps(times.number_N, series_N)
+        if gap_n.min() >= SHORTEST_MONTH_DAYS * DAY_US and (gap_n % (7 * DAY_US)).any():
+            months = _usual(np.round(gap_n / (30.436875 * DAY_US)).astype(np.int64), place, filled)
+            return cls._months(months, times, place)
+        if _is_usual(gap_n, DAY_US) and (found := _open_days(time_N)) is not None:
+            return cls._open(found, times)
+        return cls("us", _usual(gap_n, place, filled, DAY_US), int(time_N.min()), zone=zone, written=written)
 
     @classmethod
-    def _months(cls, time_N: np.ndarray, gap_n: np.ndarray, text: bool, is_date: bool, place: str) -> Clock:
-        day_n = _fields(time_N)[2]
-        last = bool((_fields(time_N + DAY_US)[2] == 1).all())
-        if not last and len(set(day_n.tolist())) > 1:
-            raise DataFault.at(
-                place, f"is about {gap_n.min() // DAY_US} days apart, on changing days", "name each month by its first"
-            )
-        months = _usual(np.round(gap_n / (30.436875 * DAY_US)).astype(np.int64), place)
-        within = int(time_N[0] % DAY_US)
-        return cls(
-            "months", months, int(_months_of(time_N).min()), 31 if last else int(day_n[0]), within, text, is_date
+    def _told(cls, step: str | int, times: Times, place: str) -> Clock:
+        """Return the clock of a step that the experiment file says."""
+        zone, written = times.written.zone, times.written
+        if isinstance(step, int) != (not times.are_times):
+            holds = "dates" if times.are_times else "numbers"
+            raise DataFault.at(place, f"holds {holds}, but `forecast.step` is {step}", "write a step of that sort")
+        if isinstance(step, int):
+            return cls("count", step, int(times.number_N.min()), written=written)
+        count, unit = parse_step(step)
+        if unit in UNITS_MONTHS:
+            return cls._months(count * UNITS_MONTHS[unit], times, place)
+        if unit == "business day":
+            return cls._open(_open_days(times.number_N, fewest_weeks=0) or "1111100", times)
+        step_us = count * UNITS_US[unit]
+        if zone and step_us < SHORTEST_DAY_US:
+            return cls("us", step_us, int(times.instant_N.min()), by_instant=True, zone=zone, written=written)
+        return cls("us", step_us, int(times.number_N.min()), zone=zone, written=written)
+
+    @classmethod
+    def _months(cls, months: int, times: Times, place: str) -> Clock:
+        time_N = times.number_N
+        first, within = int(_months_of(time_N).min()), int(time_N[0] % DAY_US)
+        for day in (int(_fields(time_N)[2].max()), LAST_DAY, FIRST_OPEN, LAST_OPEN):
+            made = cls("months", months, first, day, within, zone=times.written.zone, written=times.written)
+            if (replace(made, step=1).times(_months_of(time_N) - first) == time_N).all():
+                return made
+        raise DataFault.at(
+            place,
+            f"is in steps of {cls('months', months, 0).said}, on changing days of the month",
+            "name each month by one day, such as its first, or write `forecast: {step: 1 day}`",
         )
+
+    @classmethod
+    def _open(cls, weekdays: str, times: Times) -> Clock:
+        first, within = int(times.number_N.min() // DAY_US), int(times.number_N[0] % DAY_US)
+        return cls("open days", 1, first, 1, within, weekdays, zone=times.written.zone, written=times.written)
+
+    @property
+    def date_format(self) -> str:
+        """The format of dates that are text, where it is not told by the text itself; "" elsewhere."""
+        return self.written.date if "%d" in self.written.date and self.written.date != ISO else ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Clock:
+        """Return the clock of plain data, which `dataclasses.asdict` made of it."""
+        return cls(**{**data, "written": Written(**data["written"])})
 
     @property
     def word(self) -> str:
-        """The step in a word: hours, days, weeks, months; "" for any other."""
+        """The step in a word: hours, days, open days, weeks, months, quarters; "" for any other."""
         if self.unit == "months":
-            return "months" if self.step == 1 else ""
+            return {1: "months", 3: "quarters"}.get(self.step, "")
+        if self.unit == "open days":
+            return "open days"
         return {HOUR_US: "hours", DAY_US: "days", 7 * DAY_US: "weeks"}.get(self.step, "") if self.unit == "us" else ""
 
     @property
-    def season(self) -> int:
-        """Steps of the usual season; 1 where none is known."""
-        return SEASONS.get(self.word, 4 if self.unit == "months" and self.step == 3 else 1)
+    def seasons(self) -> tuple[int, ...]:
+        """Steps of the usual seasons, the longest first; 1, which is none, at the end."""
+        return (*((self.open.count("1"),) if self.unit == "open days" else SEASONS.get(self.word, ())), 1)
 
     @property
     def year(self) -> int:
         """Steps of a year, whole weeks where there are weekdays; 0 where none is known."""
-        return YEARS.get(self.word, 4 if self.unit == "months" and self.step == 3 else 0)
+        return 52 * self.open.count("1") if self.unit == "open days" else YEARS.get(self.word, 0)
 
-    def index(self, column: pa.ChunkedArray, place: str) -> np.ndarray:
-        """Return the step of each time.
+    def index(
+        self, column: pa.ChunkedArray, place: str, series_N: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the step of each time, and the phase of each row's series, which lies within a step.
+
+        Without the codes `series_N` all rows are of one series.
 
         Raises:
-            DataFault: a time is missing, or falls between two steps; with its row.
+            DataFault: a time is missing, or falls between two steps of its series; with its row.
         """
-        time_N, is_time, _ = read_times(column, place)
-        if is_time != (self.unit != "count"):
-            raise DataFault.at(place, "holds numbers" if not is_time else "holds dates", "give times as in training")
-        low, high = (FIRST_US, LAST_US) if is_time else (-LARGEST_COUNT, LARGEST_COUNT)
-        beyond_N = (time_N < low) | (time_N >= high)
+        times = read_times(column, place, self.date_format)
+        if times.are_times != (self.unit != "count"):
+            raise DataFault.at(
+                place, "holds dates" if times.are_times else "holds numbers", "give times as in training"
+            )
+        low, high = (FIRST_US, LAST_US) if times.are_times else (-LARGEST_COUNT, LARGEST_COUNT)
+        beyond_N = (times.number_N < low) | (times.number_N >= high)
         if beyond_N.any():
             row = int(np.flatnonzero(beyond_N)[0])
-            expected = "give times of the years 1 to 8999" if is_time else f"give numbers below {LARGEST_COUNT:,}"
+            expected = (
+                "give times of the years 1 to 8999" if times.are_times else f"give numbers below {LARGEST_COUNT:,}"
+            )
             raise DataFault.at(place, f"{int(beyond_N.sum()):,} rows lie too far off (first: row {row})", expected)
-        number_N = _months_of(time_N) if self.unit == "months" else time_N
-        index_N = (number_N - self.first) // self.step
-        wrong_N = self.times(index_N) != time_N
+        time_N = self._counted(times)
+        index_N = (self._units_of(time_N) - self.first) // self.step
+        phase_N = time_N - self.times(index_N)
+        usual_N = np.zeros(len(phase_N), np.int64)
+        if self.unit in ("us", "count"):
+            usual_N = _usual_phases(phase_N, np.zeros_like(phase_N) if series_N is None else series_N)
+        wrong_N = phase_N != usual_N
         if wrong_N.any():
             row = int(np.flatnonzero(wrong_N)[0])
             raise DataFault.at(
                 place,
                 f"{int(wrong_N.sum()):,} of {len(wrong_N):,} rows fall between steps of {self.said} "
                 f"(first: {column[row].as_py()} in row {row})",
-                "give each series values at equal steps of time",
+                "give each series values at equal steps of time, or say the step, such as `forecast: {step: 1 day}`",
             )
-        found: np.ndarray = index_N
-        return found
+        return index_N, usual_N
+
+    def _counted(self, times: Times) -> np.ndarray:
+        """Return times as this clock counts them: instants, what its wall clock shows, or plain numbers."""
+        if self.by_instant:
+            return times.instant_N if times.offset_N is not None else to_instant(times.number_N, self.zone)
+        if times.offset_N is not None and self._converts(times.written):
+            return to_wall(times.instant_N, self.zone)
+        return times.number_N
+
+    def _converts(self, written: Written) -> bool:
+        """Whether times so written are to be seen in another zone, where their days are those of this clock."""
+        return bool(written.zone) and written.zone != self.zone and offset_us(self.zone) is None
+
+    def _units_of(self, time_N: np.ndarray) -> np.ndarray:
+        if self.unit == "months":
+            return _months_of(time_N)
+        if self.unit == "open days":
+            begin = np.datetime64(self.first, "D")
+            day_N = (time_N // DAY_US).astype("datetime64[D]")
+            return self.first + np.busday_count(begin, day_N, weekmask=self.open)
+        return time_N
 
     @property
     def said(self) -> str:
@@ -126,43 +238,66 @@ class Clock:
             >>> Clock("us", DAY_US, 0).said
             '1 day'
         """
+        if self.unit == "open days":
+            return f"1 day ({', '.join(name for name, told in zip(WEEKDAYS, self.open, strict=True) if told == '1')})"
         if self.unit != "us":
             return f"{self.step} {'month' if self.unit == 'months' else 'count'}{'s' * (self.step > 1)}"
         name, size = next(
             (name, size)
-            for name, size in (("day", DAY_US), ("hour", HOUR_US), ("minute", HOUR_US // 60), ("microsecond", 1))
-            if self.step % size == 0
+            for name, size in (*reversed(UNITS_US.items()), ("microsecond", 1))
+            if self.step % size == 0 and name != "week"
         )
         count = self.step // size
         return f"{count:,} {name}{'s' * (count > 1)}"
 
     def times(self, index_N: np.ndarray) -> np.ndarray:
         """Return the times of steps: numbers, or microseconds since 1970."""
+        if self.unit == "open days":
+            begin = np.datetime64(self.first, "D")
+            open_N = np.busday_offset(begin, index_N, roll="forward", weekmask=self.open)
+            found: np.ndarray = open_N.astype(np.int64) * DAY_US + self.within_day_us
+            return found
         number_N: np.ndarray = self.first + index_N * self.step
         if self.unit != "months":
             return number_N
-        first_N = number_N.astype("datetime64[M]").astype("datetime64[D]")
-        last_N = (number_N + 1).astype("datetime64[M]").astype("datetime64[D]") - np.timedelta64(1, "D")
-        day_N = np.minimum(first_N + np.timedelta64(self.day - 1, "D"), last_N)
-        found: np.ndarray = day_N.astype("datetime64[us]").astype(np.int64) + self.within_day_us
-        return found
+        day_N = self._days_of_months(number_N.astype("datetime64[M]").astype("datetime64[D]"), number_N)
+        of_month: np.ndarray = day_N.astype("datetime64[us]").astype(np.int64) + self.within_day_us
+        return of_month
 
-    def column(self, index_N: np.ndarray) -> pa.Array:
-        """Return the times of steps as they stand in the data: text, dates, times or numbers."""
-        time_N = self.times(index_N)
+    def _days_of_months(self, first_N: np.ndarray, number_N: np.ndarray) -> np.ndarray:
+        following_N = (number_N + 1).astype("datetime64[M]").astype("datetime64[D]")
+        if self.day == FIRST_OPEN:
+            return np.busday_offset(first_N, 0, roll="forward")
+        if self.day == LAST_OPEN:
+            return np.busday_offset(following_N, -1, roll="forward")
+        day_N: np.ndarray = np.minimum(
+            first_N + np.timedelta64(self.day - 1, "D"), following_N - np.timedelta64(1, "D")
+        )
+        return day_N
+
+    def column(self, index_N: np.ndarray, phase_N: np.ndarray | int = 0, written: Written | None = None) -> pa.Array:
+        """Return the times of steps as they stand in the data: text, dates, times or numbers.
+
+        `written` says how, where other rows than those of the training are answered.
+        """
+        written = written or self.written
+        time_N = self.times(index_N) + phase_N
         if self.unit == "count":
-            return pa.array(time_N.astype(str) if self.text else time_N)
-        stamps = pa.array(time_N, pa.timestamp("us"))
-        if self.text:
-            form = "%Y-%m-%d" if self.is_date else "%Y-%m-%d %H:%M:%S"
-            return pc.strftime(pc.cast(stamps, pa.timestamp("s")), format=form)
-        return pc.cast(stamps, pa.date32()) if self.is_date else stamps
+            return written.numbers(time_N)
+        if self.by_instant:
+            return written.times(to_wall(time_N, written.zone or self.zone), time_N)
+        if self._converts(written):
+            instant_N = to_instant(time_N, self.zone)
+            return written.times(to_wall(instant_N, written.zone), instant_N)
+        return written.times(time_N)
 
-    def calendar(self, index_N: np.ndarray) -> dict[str, np.ndarray]:
+    def calendar(self, index_N: np.ndarray, phase_N: np.ndarray | int = 0) -> dict[str, np.ndarray]:
         """Return what the calendar says of steps: place in the year as waves, month, weekday, hour where they vary."""
         if self.unit == "count":
             return {}
-        time_N = self.times(index_N)
+        time_N = self.times(index_N) + phase_N
+        if self.by_instant:
+            time_N = to_wall(time_N, self.zone)
         year_N, month_N, day_N = _fields(time_N)
         january_N = (year_N - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
         share_N = (time_N // DAY_US - january_N) / 365.25
@@ -170,7 +305,7 @@ class Clock:
         for times in (1, 2):
             found[f"year sine {times}"] = np.sin(2 * np.pi * times * share_N)
             found[f"year cosine {times}"] = np.cos(2 * np.pi * times * share_N)
-        if self.unit == "us" and self.step % (7 * DAY_US):
+        if self.unit == "open days" or (self.unit == "us" and self.step % (7 * DAY_US)):
             found["weekday"] = ((time_N // DAY_US + 3) % 7).astype(np.float64)  # 1970 began on a Thursday
             found["day of month"] = day_N.astype(np.float64)
         if self.unit == "us" and self.step % DAY_US:
@@ -178,27 +313,7 @@ class Clock:
         return found
 
 
-def read_times(column: pa.ChunkedArray, place: str) -> tuple[np.ndarray, bool, bool]:
-    """Return a column of times as whole numbers, whether they are microseconds since 1970, and whether it holds text.
-
-    Raises:
-        DataFault: a time is missing or not a time, with its row.
-    """
-    array = with_nulls(column)
-    missing_N = np.asarray(array.is_null(nan_is_null=True))
-    if missing_N.any():
-        row = int(np.flatnonzero(missing_N)[0])
-        raise DataFault.at(place, f"{int(missing_N.sum()):,} rows have no time (first: row {row})", "fill them in")
-    text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
-    is_time = pa.types.is_timestamp(array.type) or pa.types.is_date(array.type)
-    for kind in (pa.int64(), pa.timestamp("us"), pa.timestamp("us", "UTC")) if text else (None,):
-        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            if text:
-                is_time = kind != pa.int64()
-            wanted = kind or (pa.timestamp("us") if is_time else pa.int64())
-            number_N: np.ndarray = pc.cast(pc.cast(array, wanted, safe=is_time is False), pa.int64()).to_numpy()
-            return number_N, is_time, text
-    raise DataFault.at(place, "holds neither dates nor whole numbers", "write times as 2026-01-31 10:00:00")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def time_ranks(column: pa.ChunkedArray | pa.Array, place: str) -> np.ndarray:
@@ -213,22 +328,69 @@ def time_ranks(column: pa.ChunkedArray | pa.Array, place: str) -> np.ndarray:
     if missing_N.any():
         row, count = int(np.flatnonzero(missing_N)[0]), int(missing_N.sum())
         raise DataFault.at(place, f"{count:,} rows have no time (first: row {row})", "fill them in or drop them")
-    for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")) if text else (array.type,):
-        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            rank_N: np.ndarray = pc.rank(pc.cast(array, kind), tiebreaker="dense").to_numpy().astype(np.int64)
-            return rank_N
+    with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _ranks(pc.cast(array, pa.float64() if text else array.type))
+    if text:
+        return _ranks(pa.array(read_times(array, place).instant_N))
     raise DataFault.at(place, "holds neither numbers nor dates to order rows by", "write times as 2026-01-31 10:00:00")
 
 
-def _usual(gap_n: np.ndarray, place: str) -> int:
+def _ranks(array: pa.Array) -> np.ndarray:
+    found: np.ndarray = pc.rank(array, tiebreaker="dense").to_numpy().astype(np.int64)
+    return found
+
+
+def _gaps(time_N: np.ndarray, series_N: np.ndarray) -> np.ndarray:
+    """Return the gaps between neighbours of each series that are not 0."""
+    order = np.lexsort((time_N, series_N))
+    gap_n = np.diff(time_N[order])[np.diff(series_N[order]) == 0]
+    found: np.ndarray = gap_n[gap_n > 0]
+    return found
+
+
+def _is_usual(gap_n: np.ndarray, gap: int) -> bool:
+    return bool((gap_n == gap).sum() >= MOST_USUAL * len(gap_n))
+
+
+def _usual(gap_n: np.ndarray, place: str, filled: bool, whole: int = 1) -> int:
+    """Return the usual gap; where gaps will be filled in and are `whole` units, the greatest that divides them all."""
     gap, count = Counter(gap_n.tolist()).most_common(1)[0]
-    if count < MOST_USUAL * len(gap_n):
+    usual = count >= MOST_USUAL * len(gap_n)
+    if filled and (not usual or gap % whole == 0):
+        return int(np.gcd.reduce(gap_n))
+    if not usual:
         raise DataFault.at(
             place,
             f"no step is usual: the commonest of {len(gap_n):,} gaps between rows makes up {count / len(gap_n):.0%}",
-            "bring the rows to equal steps of time, such as sums of days",
+            "say it, such as `forecast: {step: 1 day}`, and have gaps filled in: `gaps: zero` or `last`; or bring the "
+            "rows to equal steps of time, such as sums of days",
         )
     return int(gap)
+
+
+def _usual_phases(phase_N: np.ndarray, series_N: np.ndarray) -> np.ndarray:
+    """Return the commonest phase of each row's series."""
+    if not phase_N.any():
+        return phase_N
+    pair_n, place_N, count_n = np.unique(
+        np.stack([series_N, phase_N], axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    order_n = np.lexsort((count_n, pair_n[:, 0]))
+    last_n = np.append(np.diff(pair_n[order_n, 0]) != 0, True)
+    commonest_n = np.repeat(pair_n[order_n[last_n], 1], np.diff(np.append(-1, np.flatnonzero(last_n))))
+    by_pair_n = np.empty_like(commonest_n)
+    by_pair_n[order_n] = commonest_n
+    found: np.ndarray = by_pair_n[place_N.reshape(-1)]
+    return found
+
+
+def _open_days(time_N: np.ndarray, fewest_weeks: int = FEWEST_WEEKS) -> str | None:
+    """Return which weekdays have rows, from Monday on; None where all have, or too few weeks tell."""
+    day_n = np.unique(time_N // DAY_US)
+    weekday_n = (day_n + 3) % 7  # 1970 began on a Thursday
+    told = "".join("1" if (weekday_n == weekday).any() else "0" for weekday in range(7))
+    short = len(day_n) < fewest_weeks * told.count("1")
+    return None if "0" not in told or short or (time_N % DAY_US != time_N[0] % DAY_US).any() else told
 
 
 def _fields(time_N: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.cells import with_nulls
 from assay.errors import DataFault, Fault, raise_all
 from assay.forecasting.clock import Clock
 from assay.forecasting.features import Past
-from assay.forecasting.repair import repaired
+from assay.forecasting.repair import ERROR, Repaired, repaired
 from assay.forecasting.series import MAX_TOLD, Series, check_columns, series_codes, split
+from assay.forecasting.written import Written, read_times
+from assay.notices import notice
 from assay.spec import ForecastSpec
 
 MOST_ROWS = 200_000  # to learn from; origins are left out evenly beyond it
@@ -34,7 +37,10 @@ class Framed:
     scale_N: np.ndarray  # the unit of the MASE; equal to `unit_N` where that is what numbers are told in
     row_N: np.ndarray  # of the target in the table that was framed, -1 where it has none
     series_N: np.ndarray  # place of the row's series among `names`
+    phase_N: np.ndarray  # where in a step the times of the row's series lie
+    filled_N: np.ndarray  # whether the target was filled in, so that it must not be scored
     names: tuple[str, ...]
+    written: Written | None = None  # how the times of the rows that are answered are written
 
     def natural(self, number_N: np.ndarray) -> np.ndarray:
         """Return numbers of the framed table in units of the label."""
@@ -52,8 +58,10 @@ class Framing:
     """How series become rows: learned on the training rows, kept with the model as JSON.
 
     `scales` are the errors of the seasonal naive forecast within the training rows, by the name of the series: mean
-    absolute differences of values one season apart. `scaled` says that numbers are told in these units, so that their
-    mean absolute error is the MASE; otherwise the unit is that of the label.
+    absolute differences of values one season apart, 0 where the series was always the same, and `usual` is their mean.
+    `scaled` says that numbers are told in these units, so that their mean absolute error is the MASE; otherwise the
+    unit is that of the label. A series that was always the same has a tiny unit, so that it is forecast by its level;
+    its errors are measured by the usual scale. `complete` are the known columns without a gap in the training rows.
     """
 
     label: str
@@ -63,33 +71,37 @@ class Framing:
     past: Past
     clock: Clock
     scales: Mapping[str, float]
+    usual: float = 1.0
+    complete: tuple[str, ...] = ()
     scaled: bool = True
     gaps: str = "error"
     twice: str = "error"
     short: str = "error"
 
     @classmethod
-    def learn(cls, table: pa.Table, spec: ForecastSpec, label: str, time: str, *, scaled: bool) -> Framing:
-        """Learn the clock and the scales from the training rows.
+    def learn(
+        cls, table: pa.Table, spec: ForecastSpec, label: str, time: str, *, scaled: bool, date_format: str = ""
+    ) -> Framing:
+        """Learn the clock, the season and the scales from the training rows.
 
         Raises:
             DataFault: a column is missing, time is irregular, or no series is long enough.
         """
         check_columns(table, [label, time, *spec.series, *spec.known])
-        code_N, _ = series_codes(table, spec.series)
-        clock = Clock.learn(table.column(time), code_N, f"column '{time}'")
-        season = spec.season or clock.season
-        year = clock.year // season * season if clock.year > 2 * season else 0
-        past = Past(spec.horizon, season, max(2 * season, MIN_LEVEL), year)
+        clock = clock_of(table, spec, time, date_format)
+        complete = tuple(name for name in spec.known if not with_nulls(table.column(name)).null_count)
         repairs = (spec.gaps, spec.twice, spec.short)
-        made = cls(label, time, tuple(spec.series), tuple(spec.known), past, clock, {}, scaled, *repairs)
-        scales = {one.name: naive_error(one.y_T[: one.known], season) for one in made.split(made.repaired(table)[0])}
-        usual = float(np.nanmean(list(scales.values()))) if not all(map(np.isnan, scales.values())) else 1.0
-        told = {name: scale if scale > 0 else usual or 1.0 for name, scale in scales.items()}
-        return replace(made, scales=told)
+        past = Past(spec.horizon, 1, MIN_LEVEL)
+        made = cls(label, time, tuple(spec.series), tuple(spec.known), past, clock, {}, 1.0, complete, scaled, *repairs)
+        series = made.split(made.repaired(table).table)
+        made = replace(made, past=_past(series, spec, clock))
+        scales = {one.name: naive_error(one.y_T[: one.known], made.past.season) for one in series}
+        told = {name: scale for name, scale in scales.items() if scale == scale}
+        moving = [scale for scale in told.values() if scale > 0]
+        return replace(made, scales=told, usual=float(np.mean(moving)) if moving else 1.0)
 
-    def repaired(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
-        """Return rows with gaps and doubles made good, and the row that each is made of; see `repair.repaired`."""
+    def repaired(self, table: pa.Table) -> Repaired:
+        """Return rows with gaps and doubles made good; see `repair.repaired`."""
         return repaired(table, self.series, self.time, self.label, self.clock, gaps=self.gaps, twice=self.twice)
 
     def split(self, table: pa.Table) -> list[Series]:
@@ -102,8 +114,8 @@ class Framing:
         Raises:
             DataFault: a series is too short, unless those are skipped; no series is long enough.
         """
-        table, _ = self.repaired(table)
-        series = self.split(table)
+        rows = self.repaired(table)
+        series = self.split(rows.table)
         if self.short == "error":
             short = [one for one in series if one.known <= self.past.fewest]
             raise_all(DataFault, [fault for one in short[:MAX_TOLD] for fault in self._too_short(one).faults])
@@ -119,20 +131,39 @@ class Framing:
 
         if num_rows <= 0:
             raise self._too_short(max(series, key=lambda one: one.known))
-        return self._framed(table, series, targets)
+        return self._framed(rows, series, targets)
 
     def windows(self, table: pa.Table, first_N: np.ndarray) -> Framed:
+        """Return a row for each row in the mask `first_N`; see `windows_of`."""
+        rows = self.repaired(table)
+        return self.windows_of(rows, first_N[rows.source_N])
+
+    def judged(self, table: pa.Table) -> Framed:
+        """Return rolling windows over the rows after the first ones that every forecast needs.
+
+        Raises:
+            DataFault: the history is too short for one window.
+        """
+        rows = self.repaired(table)
+        mask_N = np.zeros(rows.table.num_rows, bool)
+        for one in self.split(rows.table):
+            mask_N[one.row_T[self.past.fewest : one.known]] = True
+        if not mask_N.any():
+            found = f"hold no series of more than {self.past.fewest} values, the first of which are its history"
+            raise DataFault.at("the rows", found, "give longer series, with their values")
+        return self.windows_of(rows, mask_N)
+
+    def windows_of(self, rows: Repaired, first_N: np.ndarray) -> Framed:
         """Return a row for each row in the mask `first_N`, in their order: rolling windows of the horizon.
 
-        The first origin is the last row before the mask; after each window its true values are known.
+        The first origin is the last row before the mask; after each window its true values are known. Values that were
+        filled in are part of the history, and are no rows.
 
         Raises:
             DataFault: a series has too few values before the mask, unless those are skipped, or rows outside of it
-                after its first; or no series is left.
+                after its first; a column that is known in advance lacks a value; or no series is left.
         """
-        table, source_N = self.repaired(table)
-        first_N = first_N[source_N]
-        series, faults = self.split(table), list[Fault]()
+        series, faults = self.split(rows.table), list[Fault]()
         if self.short == "skip":
             series = [one for one in series if _begin(one, first_N) >= self.past.fewest] or series[:1]
         for one in series:
@@ -141,15 +172,17 @@ class Framing:
                 faults.append(Fault(self._place(one), "has test rows before training rows", "test on the newest rows"))
             elif begins < min(self.past.fewest, one.known):
                 faults += self._too_short(one, begins).faults
+            faults += self._lacking(rows.table, one, begins, one.known)
         raise_all(DataFault, faults[:MAX_TOLD])
 
         def targets(one: Series) -> tuple[np.ndarray, np.ndarray]:
             begins = _begin(one, first_N)
             place_n = np.arange(max(0, one.known - begins))
+            place_n = place_n[~rows.filled_N[one.row_T[begins + place_n]]]
             step_N = place_n % self.past.horizon + 1
             return begins + place_n - step_N, step_N
 
-        framed = self._framed(table, series, targets)
+        framed = self._framed(rows, series, targets)
         return taken(framed, np.argsort(framed.row_N, kind="stable"))
 
     def future(self, table: pa.Table) -> Framed:
@@ -159,9 +192,10 @@ class Framing:
             DataFault: a series is too short, or has more rows to come than the horizon, or none where columns that are
                 known in advance must be told.
         """
-        check_columns(table, self.known)
-        table, _ = self.repaired(table)
-        series, faults = self.split(table), list[Fault]()
+        check_columns(table, [self.time, *self.known])
+        written = read_times(table.column(self.time), f"column '{self.time}'", self.clock.date_format).written
+        rows = self.repaired(table)
+        series, faults = self.split(rows.table), list[Fault]()
         if self.short == "skip":
             series = [one for one in series if one.known >= self.past.fewest] or series[:1]
         for one in series:
@@ -176,18 +210,19 @@ class Framing:
             elif not to_come and self.known:
                 found = f"has no row after its last value to read {', '.join(self.known)} from"
                 faults.append(Fault(self._place(one), found, "add rows to come, without a label"))
+            faults += self._lacking(rows.table, one, one.known, len(one.y_T))
         raise_all(DataFault, faults[:MAX_TOLD])
 
         def targets(one: Series) -> tuple[np.ndarray, np.ndarray]:
             step_N = self._steps[: len(one.y_T) - one.known] if self.known else self._steps
             return np.full(len(step_N), one.known - 1), step_N
 
-        return self._framed(table, series, targets)
+        return replace(self._framed(rows, series, targets, of_history=True), written=written)
 
     def answer(self, framed: Framed, number_N: np.ndarray) -> pa.Table:
         """Return the columns that name a series, its time, and `prediction` in units of the label."""
         columns: dict[str, Any] = {name: framed.table.column(name) for name in self.series}
-        columns[self.time] = self.clock.column(framed.origin_N + framed.step_N)
+        columns[self.time] = self.clock.column(framed.origin_N + framed.step_N, framed.phase_N, framed.written)
         columns["prediction"] = pa.array(framed.natural(number_N))
         return pa.table(columns)
 
@@ -198,8 +233,8 @@ class Framing:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Framing:
         """Read what `to_json` wrote."""
-        told = {"past": Past(**data["past"]), "clock": Clock(**data["clock"])}
-        told |= {name: tuple(data[name]) for name in ("series", "known")}
+        told = {"past": Past(**data["past"]), "clock": Clock.from_json(data["clock"])}
+        told |= {name: tuple(data[name]) for name in ("series", "known", "complete")}
         return cls(**{**data, **told})
 
     @property
@@ -211,31 +246,59 @@ class Framing:
 
     def _too_short(self, one: Series, length: int | None = None) -> DataFault:
         length = one.known if length is None else length
-        first = self.clock.column(np.array([one.first]))[0].as_py()
+        first = self.clock.column(np.array([one.first]), one.phase)[0].as_py()
         found = (
             f"has {length:,} values from {first} on before its first forecast, more than {self.past.fewest} are needed"
         )
         fix = "give a longer history or a smaller `season`, or leave such series out: `forecast: {short: skip}`"
         return DataFault(Fault(self._place(one), found, fix))
 
-    def _scale(self, one: Series) -> float:
-        known = self.scales.get(one.name)
-        if known is None:  # a series that is new to the model is measured by the history that comes with it
-            known = naive_error(one.y_T[: one.known], self.past.season)
-        return known if known > 0 else 1.0
+    def _lacking(self, table: pa.Table, one: Series, begin: int, end: int) -> list[Fault]:
+        """Return a fault for each column known in advance that lacks a value of a step, and lacked none in training."""
+        row_n = one.row_T[begin:end]
+        faults = []
+        for name in self.complete if len(row_n) else ():
+            lacks_n = np.asarray(with_nulls(table.column(name).take(pa.array(row_n))).is_null(nan_is_null=True))
+            if lacks_n.any():
+                at = int(np.flatnonzero(lacks_n)[0])
+                when = self.clock.column(np.array([one.first + begin + at]), one.phase)[0].as_py()
+                where = f"{int(lacks_n.sum()):,} rows that are forecast (first: {when} in row {row_n[at]})"
+                faults.append(
+                    Fault(self._place(one), f"has no '{name}' in {where}", "fill it in, as it was in all training rows")
+                )
+        return faults
+
+    def _scales(self, one: Series, of_history: bool) -> tuple[float, float]:
+        """Return the unit of a series' numbers and the scale of its errors.
+
+        A series that is new to the model, or never moved in its training, is measured by the history that comes with it
+        if all of it is known before the forecast (`of_history`).
+        """
+        scale = self.scales.get(one.name)
+        if scale is None or (scale == 0 and of_history):
+            scale = naive_error(one.y_T[: one.known], self.past.season)
+        scale = self.usual if scale != scale else scale
+        if scale == 0:
+            return TINY * self.usual, self.usual
+        return (scale if self.scaled else 1.0), scale
 
     def _framed(
-        self, table: pa.Table, series: Sequence[Series], targets: Callable[[Series], tuple[np.ndarray, np.ndarray]]
+        self,
+        rows: Repaired,
+        series: Sequence[Series],
+        targets: Callable[[Series], tuple[np.ndarray, np.ndarray]],
+        *,
+        of_history: bool = False,
     ) -> Framed:
         parts = []
         for place, one in enumerate(series):
             origin_N, step_N = targets(one)
-            scale, target_N = self._scale(one), origin_N + step_N
-            unit = scale if self.scaled else 1.0
+            target_N = origin_N + step_N
+            unit, scale = self._scales(one, of_history)
             level_N = self.past.levels(one.y_T, origin_N)
             features = self.past.features(one.y_T, origin_N, step_N)
             features |= self._exact({name: value_N / unit for name, value_N in features.items() if name != "step"})
-            features |= self.clock.calendar(one.first + target_N)
+            features |= self.clock.calendar(one.first + target_N, one.phase)
             place_N = (one.first + target_N) % self.past.season
             features["place in season"] = place_N.astype(str) if self.past.season <= FEW_PLACES else place_N * 1.0
             there_N = target_N < len(one.y_T)
@@ -249,14 +312,17 @@ class Framing:
                 np.full(len(step_N), unit),
                 np.full(len(step_N), scale),
                 row_N,
+                np.full(len(step_N), place),
+                np.full(len(step_N), one.phase),
+                np.where(there_N, rows.filled_N[row_N], False),
             )
-            parts.append((features, (*numbers, np.full(len(step_N), place))))
+            parts.append((features, numbers))
         columns = {name: pa.array(np.concatenate([part[0][name] for part in parts])) for name in parts[0][0]}
-        told = [np.concatenate([part[1][number] for part in parts]) for number in range(7)]
-        made = self._beside(table, columns, told[5], told[6], [one.row_T[0] for one in series])
-        origin_N, step_N, level_N, unit_N, scale_N, row_N, series_N = told
+        told = [np.concatenate([part[1][number] for part in parts]) for number in range(9)]
+        made = self._beside(rows.table, columns, told[5], told[6], [one.row_T[0] for one in series])
+        origin_N, step_N, level_N, unit_N, scale_N, row_N, series_N, phase_N, filled_N = told
         names = tuple(one.name for one in series)
-        return Framed(made, origin_N, step_N, level_N, unit_N, scale_N, row_N, series_N, names)
+        return Framed(made, origin_N, step_N, level_N, unit_N, scale_N, row_N, series_N, phase_N, filled_N, names)
 
     @staticmethod
     def _exact(features: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -285,8 +351,60 @@ class Framing:
         return pa.table({**columns, self.label: label})
 
 
+TINY = 1e-6  # share of the usual scale that is the unit of a series without any change
 FEW_PLACES = 60  # in a season: so many are told apart one by one, more as a number
 MIN_LEVEL = 7  # values that a level is the mean of, at least
+
+
+def clock_of(table: pa.Table, spec: ForecastSpec, time: str, date_format: str = "") -> Clock:
+    """Return the clock of the rows of series; see `Clock.learn`."""
+    code_N, _ = series_codes(table, spec.series)
+    place, filled = f"column '{time}'", spec.gaps != ERROR
+    return Clock.learn(table.column(time), code_N, place, step=spec.step, filled=filled, date_format=date_format)
+
+
+def _past(series: Sequence[Series], spec: ForecastSpec, clock: Clock) -> Past:
+    """Return how the past is looked at: with the season of the file, else the longest usual one that histories hold.
+
+    A history holds a season if every series (half of them, where short ones are left out) has an origin behind it, and
+    the longest can be judged on whole horizons after others were learned from.
+
+    Raises:
+        DataFault: no history is long enough for the horizon.
+    """
+    known_n = np.array([one.known for one in series])
+    wanted = (spec.season,) if spec.season else clock.seasons
+    pasts = [Past(spec.horizon, season, max(2 * season, MIN_LEVEL), _year(season, clock)) for season in wanted]
+    usual = float(np.median(known_n)) if spec.short == "skip" else int(known_n.min())
+    longest = int(known_n.max())
+    for past in pasts:
+        if longest - past.fewest < 2 * spec.horizon or (not spec.season and usual <= past.fewest):
+            continue
+        if past.season < wanted[0]:
+            shortest = series[int(np.argmin(known_n))]
+            place = f"series '{shortest.name}'" if spec.series else "the series"
+            notice(
+                f"forecast.season: {past.season} and not {wanted[0]}, the usual one of {clock.word}: {place} has "
+                f"{shortest.known:,} values, {pasts[0].fewest + 2 * spec.horizon:,} are needed"
+            )
+        return past
+    last = pasts[-1]
+    most = (longest - last.fewest) // 2
+    if longest <= last.fewest:
+        return last  # each series is refused by name
+    season = f" a season of {last.season} needs" if spec.season else " every forecast needs"
+    raise DataFault.at(
+        "forecast.horizon",
+        f"{spec.horizon:,} steps of {clock.said} are too many for {longest:,} training rows of the longest series:"
+        f"{season} {last.fewest} values before it, and models are judged on whole horizons they did not learn from",
+        (f"write a horizon of at most {most}, or " if most >= 1 else "")
+        + f"give {last.fewest + 2 * spec.horizon:,} values of a series"
+        + (", or a shorter `season`" if spec.season and spec.season > 1 else ""),
+    )
+
+
+def _year(season: int, clock: Clock) -> int:
+    return clock.year // season * season if clock.year > 2 * season else 0
 
 
 def _begin(one: Series, first_N: np.ndarray) -> int:

@@ -25,7 +25,9 @@ def framing_of(card: Mapping[str, Any]) -> Framing | None:
 def wanted(framing: Framing, profile: Profile) -> Profile:
     """Return the profile of rows as they are sent, where `profile` is of framed rows: series, time, known and label."""
     known = {column.name: column for column in profile.columns}
-    time = ColumnKind.NUMERIC if framing.clock.unit == "count" and not framing.clock.text else ColumnKind.DATETIME
+    time = (
+        ColumnKind.NUMERIC if framing.clock.unit == "count" and not framing.clock.written.text else ColumnKind.DATETIME
+    )
     columns = [
         *(replace(known[name], dropped="") for name in framing.series),
         ColumnProfile(framing.time, time),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.cells import Mismatch, stored, to_numbers
+from assay.cells import Mismatch, canonical_text, stored, to_numbers
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import Clock
 
@@ -20,11 +20,13 @@ MAX_TOLD = 5  # faults of one kind; more say nothing new
 class Series:
     """One series: its values in order of time, NaN for those to come, and where each stands in the table.
 
-    `first` is the step of the first value; `known` is how many values there are before those to come.
+    `first` is the step of the first value, `phase` where in a step its times lie; `known` is how many values there are
+    before those to come.
     """
 
     name: str
     first: int
+    phase: int
     row_T: np.ndarray
     y_T: np.ndarray
     known: int
@@ -53,12 +55,22 @@ def series_codes(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray, l
     """
     if not columns:
         return np.zeros(table.num_rows, np.int64), [""]
-    parts = [pc.fill_null(pc.cast(table.column(name).combine_chunks(), pa.string()), "") for name in columns]
-    joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, " / ")
-    encoded = pc.dictionary_encode(joined)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
+    texts = [canonical_text(stored(table.column(name))).dictionary_encode() for name in columns]
+    parts = [pc.fill_null(text.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1 for text in texts]
+    code_N = np.zeros(table.num_rows, np.int64)
+    for text, part_N in zip(texts, parts, strict=True):
+        pair_N = pa.array(code_N * (len(text.dictionary) + 1) + part_N)
+        code_N = pair_N.dictionary_encode().indices.to_numpy().astype(np.int64)  # in the order of first appearance
+    first_n = np.full(int(code_N.max(initial=-1)) + 1, table.num_rows)
+    np.minimum.at(first_n, code_N, np.arange(table.num_rows))
+    words = [["", *text.dictionary.to_pylist()] for text in texts]
+    names = [_name([told[part_N[row]] for told, part_N in zip(words, parts, strict=True)]) for row in first_n.tolist()]
+    return code_N, names
+
+
+def _name(parts: Sequence[str]) -> str:
+    """Return the name of a series; a slash within a part is doubled, so that no two series have one name."""
+    return parts[0] if len(parts) == 1 else " / ".join(part.replace("/", "//") for part in parts)
 
 
 def numbers(column: pa.ChunkedArray, place: str) -> np.ndarray:
@@ -84,31 +96,28 @@ def split(table: pa.Table, columns: Sequence[str], time: str, label: str, clock:
         DataFault: every gap, every time that is there twice and every missing value between others, with its row.
     """
     check_columns(table, [*columns, time])
-    index_N = clock.index(table.column(time), f"column '{time}'")
+    code_N, names = series_codes(table, columns)
+    index_N, phase_N = clock.index(table.column(time), f"column '{time}'", code_N)
     has_label = label in table.column_names
     y_N = numbers(table.column(label), f"label '{label}'") if has_label else np.full(table.num_rows, np.nan)
-    code_N, names = series_codes(table, columns)
     found, faults = [], []
     order_N = np.lexsort((index_N, code_N))
     for name, row_T in zip(names, np.split(order_N, np.cumsum(np.bincount(code_N))[:-1]), strict=True):
         y_T = y_N[row_T]
         present_n = np.flatnonzero(~np.isnan(y_T))
         known = int(present_n[-1]) + 1 if len(present_n) else 0
-        faults += _faults(
-            f"series '{name}'" if columns else f"column '{time}'", row_T, index_N[row_T], y_T, known, clock
-        )
-        found.append(Series(name, int(index_N[row_T[0]]), row_T, y_T, known))
+        place, phase = f"series '{name}'" if columns else f"column '{time}'", int(phase_N[row_T[0]])
+        found.append(Series(name, int(index_N[row_T[0]]), phase, row_T, y_T, known))
+        faults += _faults(place, found[-1], index_N[row_T], clock)
     raise_all(DataFault, faults[:MAX_TOLD])
     return found
 
 
-def _faults(
-    place: str, row_T: np.ndarray, index_T: np.ndarray, y_T: np.ndarray, known: int, clock: Clock
-) -> list[Fault]:
-    gap_n, found = np.diff(index_T), []
+def _faults(place: str, one: Series, index_T: np.ndarray, clock: Clock) -> list[Fault]:
+    row_T, gap_n, found = one.row_T, np.diff(index_T), []
     if (gap_n == 0).any():
         at = int(np.flatnonzero(gap_n == 0)[0])
-        when = clock.column(index_T[at : at + 1])[0].as_py()
+        when = clock.column(index_T[at : at + 1], one.phase)[0].as_py()
         found.append(
             Fault(
                 place,
@@ -119,7 +128,7 @@ def _faults(
         )
     if (gap_n > 1).any():
         at = int(np.flatnonzero(gap_n > 1)[0])
-        before, after = (value.as_py() for value in clock.column(index_T[at : at + 2]))
+        before, after = (value.as_py() for value in clock.column(index_T[at : at + 2], one.phase))
         found.append(
             Fault(
                 place,
@@ -128,9 +137,9 @@ def _faults(
                 "add the rows, or have them filled in: `forecast: {gaps: zero}` or `last`",
             )
         )
-    hole_n = np.flatnonzero(np.isnan(y_T[:known]))
+    hole_n = np.flatnonzero(np.isnan(one.y_T[: one.known]))
     if len(hole_n):
-        when = clock.column(index_T[hole_n[:1]])[0].as_py()
+        when = clock.column(index_T[hole_n[:1]], one.phase)[0].as_py()
         found.append(
             Fault(
                 place,

@@ -12,8 +12,10 @@ from assay.spec.layering import preset_names
 from assay.spec.retraining import RetrainSpec
 from assay.spec.spaces import from_yaml
 from assay.spec.strict import Strict
+from assay.spec.time_steps import parse_step
 from assay.vocabulary import ColumnKind, Task
 
+LARGEST_STEP = 1_000_000_000
 DATE_PARTS = ({"%d"}, {"%m", "%b", "%B"}, {"%Y", "%y"})
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
@@ -130,6 +132,11 @@ class ForecastSpec(Strict):
     season: int | None = Field(
         None, ge=1, le=100_000, description="steps after which the series does the same again; told by the step of time"
     )
+    step: int | str | None = Field(
+        None,
+        description="time between neighbours: a number and a unit such as 15 minutes, 1 day, 1 business day or 1 "
+        "month, or a whole number where times are numbers; told by the gaps between rows",
+    )
     series: list[str] = Field(
         default_factory=list, description="columns whose values tell series apart; left out, all rows are one series"
     )
@@ -145,6 +152,15 @@ class ForecastSpec(Strict):
     short: Literal["error", "skip"] = Field(
         "error", description="series with too few values to forecast from: refused, or left out"
     )
+
+    @field_validator("step")
+    @classmethod
+    def _is_step(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, int) and not 1 <= value <= LARGEST_STEP:
+            raise ValueError(f"a step is 1 to {LARGEST_STEP:,}")
+        if isinstance(value, str):
+            parse_step(value)
+        return value
 
 
 class SeriesSpec(Strict):

@@ -109,14 +109,16 @@ def expected_s(key: str, profile: Profile) -> float:
     return part.cost_of(profile.num_rows, num_features, len(profile.label.classes))
 
 
-def final_fit(experiment: Experiment, num_folds: int) -> str:
+def final_fit(experiment: Experiment, num_folds: int, num_rows: int) -> str:
     """Return how members are finished: as asked, else fitted on all rows, and kept as they are after a holdout.
 
     A holdout is the sign of many rows: the tenth that a last fit would add is not worth the time of the whole search.
+    Short series may leave one fold too; then every row counts.
     """
     if experiment.final.fit != "auto":
         return experiment.final.fit
-    return "folds" if num_folds == 1 else "all_rows"
+    short = experiment.forecast is not None and num_rows < HOLDOUT_ROWS
+    return "folds" if num_folds == 1 and not short else "all_rows"
 
 
 def metric_for(experiment: Experiment, task: Task) -> Metric:

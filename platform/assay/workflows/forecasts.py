@@ -11,14 +11,13 @@ import pyarrow.compute as pc
 
 from assay import catalog
 from assay.errors import DataFault, SpecFault
-from assay.forecasting.clock import Clock
 from assay.forecasting.features import SEASONAL_NAIVE
-from assay.forecasting.framing import Framed, Framing
+from assay.forecasting.framing import Framed, Framing, clock_of
 from assay.forecasting.series import check_columns, series_codes
 from assay.parts import Json
 from assay.proposals import Candidate
 from assay.seeds import child, row_hash
-from assay.spec import Experiment
+from assay.spec import Experiment, ForecastSpec
 from assay.spec.spaces import Integer
 from assay.vocabulary import Shelf
 
@@ -50,11 +49,13 @@ def frame(experiment: Experiment, table: pa.Table, test: pa.Table | None) -> Fra
     assert time is not None
     names = [*spec.series, time, *spec.known, label]
     check_columns(table, names)
+    declared = experiment.columns.get(time)
+    date_format = (declared.date_format if declared else None) or ""
     if test is None:
-        table, test = _newest_apart(table.select(names), experiment, time)
+        table, test = _newest_apart(table.select(names), spec, experiment.split.test_fraction, time, date_format)
     check_columns(test, names)
     table, test = table.select(names).combine_chunks(), test.select(names).combine_chunks()
-    framing = Framing.learn(table, spec, label, time, scaled=experiment.metric == "mase")
+    framing = Framing.learn(table, spec, label, time, scaled=experiment.metric == "mase", date_format=date_format)
     whole = joined(table, test)
     is_test_N = np.arange(whole.num_rows) >= table.num_rows
     recent = recent_of(framing, table, child(experiment.seed, "example"))
@@ -66,7 +67,7 @@ def recent_of(framing: Framing, table: pa.Table, seed: int) -> pa.Table:
 
     Those have no label, as if they had not been yet. No rows where no series is long enough.
     """
-    table, _ = framing.repaired(table)
+    table = framing.repaired(table).table
     horizon, fewest = framing.past.horizon, framing.past.fewest
     long = [one for one in framing.split(table) if one.known >= fewest + horizon]
     if not long:
@@ -109,13 +110,14 @@ def joined(table: pa.Table, later: pa.Table) -> pa.Table:
         ) from None
 
 
-def _newest_apart(table: pa.Table, experiment: Experiment, time: str) -> tuple[pa.Table, pa.Table]:
+def _newest_apart(
+    table: pa.Table, spec: ForecastSpec, fraction: float, time: str, date_format: str
+) -> tuple[pa.Table, pa.Table]:
     """Return the rows before the newest share of all steps of time, and those in it."""
-    assert experiment.forecast is not None
-    code_N, _ = series_codes(table, experiment.forecast.series)
-    place = f"column '{time}'"
-    index_N = Clock.learn(table.column(time), code_N, place).index(table.column(time), place)
-    num_steps = round(experiment.split.test_fraction * (int(index_N.max()) - int(index_N.min()) + 1))
+    code_N, _ = series_codes(table, spec.series)
+    clock = clock_of(table, spec, time, date_format)
+    index_N, _ = clock.index(table.column(time), f"column '{time}'", code_N)
+    num_steps = round(fraction * (int(index_N.max()) - int(index_N.min()) + 1))
     newest = pa.array(index_N > index_N.max() - num_steps)
     return table.filter(pc.invert(newest)), table.filter(newest)
 
@@ -152,19 +154,3 @@ def _for_forecasts(candidate: Candidate, metric: str) -> Candidate:
 def forecasters() -> list[str]:
     """Return the algorithms that say what to try first in a forecast: those that "auto" tries."""
     return [key for key in catalog.keys(Shelf.ALGORITHMS) if hasattr(catalog.find(Shelf.ALGORITHMS, key), "forecasts")]
-
-
-def judged_windows(framing: Framing, table: pa.Table) -> Framed:
-    """Return rolling windows over the rows after the first ones that every forecast needs.
-
-    Raises:
-        DataFault: the history is too short for one window.
-    """
-    table, _ = framing.repaired(table)
-    mask_N = np.zeros(table.num_rows, bool)
-    for one in framing.split(table):
-        mask_N[one.row_T[framing.past.fewest : one.known]] = True
-    if not mask_N.any():
-        found = f"hold no series of more than {framing.past.fewest} values, the first of which are its history"
-        raise DataFault.at("the rows", found, "give longer series, with their values")
-    return framing.windows(table, mask_N)

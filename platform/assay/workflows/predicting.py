@@ -25,7 +25,6 @@ from assay.vocabulary import OnError, Shelf
 from assay.workflows import bad_series, long_series
 from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores
-from assay.workflows.forecasts import judged_windows
 from assay.workflows.models import resolve, title
 from assay.workflows.unseen_levels import HEAD_ROWS, unseen_levels
 
@@ -175,7 +174,7 @@ def evaluate(
     table = long_series.as_trained(model, table)
     framing, framed = framing_of(model.card), None
     if framing is not None:
-        framed = judged_windows(framing, table)
+        framed = framing.judged(table)
         table = framed.table
     table, bad = readable(model, table, source.on_error)
     told = _scores(model, table, first, framed)

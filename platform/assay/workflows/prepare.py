@@ -14,7 +14,7 @@ from assay import catalog
 from assay.batch import ROUGH, Batch, Pending
 from assay.cells import MissingValues, missing_labels, stored, type_word
 from assay.engines import loading, objects
-from assay.engines.folds import Folds, divide
+from assay.engines.folds import Folds
 from assay.engines.reading import Reading
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
@@ -24,7 +24,8 @@ from assay.recipe import Recipe, StepState, learn_steps
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
 from assay.vocabulary import Shelf, Task
-from assay.workflows.choices import division, kind_of, split_key
+from assay.workflows.choices import kind_of, split_key
+from assay.workflows.dividing import folds_of, tell_of_empty_test
 from assay.workflows.forecasts import Frames, frame
 from assay.workflows.imbalance import weighted
 from assay.workflows.long_series import whole_series
@@ -93,6 +94,7 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     if test is None:
         seed = child(experiment.seed, "test")
         test_mask_N = split.test_rows(row_N, guide_N, experiment.split.test_fraction, seed)
+        tell_of_empty_test(test_mask_N, experiment)
         test = table.filter(pa.array(test_mask_N))
     elif frames is None:
         test = labelled(test, experiment)
@@ -100,10 +102,9 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
     train_row_N = row_N[~test_mask_N]
     train_ref = objects.put(train)
     profile = profile_rows(experiment, train_ref, train_row_N)
-    num_folds, num_repeats = division(experiment, profile, num_slots)
     fold_guide_N = None if guide_N is None else guide_N[~test_mask_N]
-    folds = divide(split, train_row_N, fold_guide_N, num_folds, num_repeats, experiment.seed)
-    _check_folds(folds)
+    filled_N = None if frames is None else frames.train.filled_N
+    folds = folds_of(experiment, profile, split, train, train_row_N, fold_guide_N, num_slots, filled_N)
     test_row_N = row_N[test_mask_N] if test_mask_N.any() else np.arange(test.num_rows)
     _check_test(test, test_row_N, profile, experiment)
     kind = experiment.kind or "tabular"
@@ -128,7 +129,7 @@ def _table(given: Any, paths: str | list[str], experiment: Experiment) -> tuple[
 
 
 def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
-    """Return the rows that have a label.
+    """Return the rows that have a label; all of them where a forecast has values that lack filled in.
 
     Raises:
         DataFault: a column with a role is not there, or rows have no label and the file does not say to drop them.
@@ -138,7 +139,10 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
     if stored(table.column(label)).type == "other":
         found = f"holds {type_word(table.column(label).type)}, expected classes or numbers"
         raise DataFault.at(f"label '{label}'", found, "choose another label, or turn it into text or numbers")
-    regression = None if experiment.task is None else experiment.task is Task.REGRESSION
+    forecast = experiment.forecast
+    if forecast is not None and forecast.gaps != "error":
+        return table
+    regression = True if forecast else None if experiment.task is None else experiment.task is Task.REGRESSION
     missing = missing_labels(table.column(label), regression, MissingValues.told_by(experiment).rules(label))
     count = pc.sum(missing).as_py() or 0
     if count == 0:
@@ -151,7 +155,9 @@ def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:
         raise DataFault.at(
             f"label '{label}'",
             f"{count:,} of {table.num_rows:,} rows are missing (first: {word}row {first})",
-            "fill them in, or write `data: {missing_label: drop}`",
+            "fill them in, or write `data: {missing_label: drop}`"
+            if forecast is None
+            else "fill them in, or have them filled in: `forecast: {gaps: zero}` or `last`",
         )
     return table.filter(pc.invert(missing))
 
@@ -213,16 +219,6 @@ def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> P
     part: Kind = catalog.make(Shelf.KINDS, kind)
     data = experiment.data
     return part.profile(summaries, data.label, experiment.task, declared, data.positive, missing)
-
-
-def _check_folds(folds: Folds) -> None:
-    empty = sum(not folds.held_N(fold).any() or not folds.learning_N(fold).any() for fold in range(folds.num))
-    if empty:
-        raise DataFault.at(
-            "split.folds",
-            f"{folds.per_repeat} folds of {folds.fold_RN.shape[1]} training rows leave {empty} empty",
-            "ask for fewer folds, or give more rows or groups",
-        )
 
 
 def recipe_for(wants: str, experiment: Experiment) -> str:

@@ -120,7 +120,7 @@ def slots(experiment: Experiment, num_cpus: int) -> int:
 def settled(experiment: Experiment, rows: Rows) -> Experiment:
     """Return the experiment with what was left to the data and the time budget: what is written down and repeated."""
     found = {"folds": rows.folds.per_repeat, "repeats": len(rows.folds.fold_RN)}
-    final = {"fit": choices.final_fit(experiment, rows.folds.num)}
+    final = {"fit": choices.final_fit(experiment, rows.folds.num, rows.profile.num_rows)}
     return experiment.model_copy(
         update={
             "kind": rows.kind,

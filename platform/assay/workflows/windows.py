@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import DataFault, SpecFault
-from assay.forecasting.clock import read_times, time_ranks
+from assay.forecasting.clock import time_ranks
+from assay.forecasting.written import read_times
 
 UNIT_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 US_PER_S = 1_000_000
@@ -90,7 +91,7 @@ def microseconds(table: pa.Table, time: str) -> np.ndarray:
     Raises:
         DataFault: the column holds something else, or has gaps.
     """
-    time_us_N, is_time, _ = read_times(table.column(time), f"column '{time}'")
-    if not is_time:
+    times = read_times(table.column(time), f"column '{time}'")
+    if not times.are_times:
         raise DataFault.at(f"column '{time}'", "holds numbers and no times", "give a window in rows")
-    return time_us_N
+    return times.instant_N
