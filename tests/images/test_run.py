@@ -100,4 +100,5 @@ def test_a_broken_image_to_predict_is_named(home: Path, result: assay.Result) ->
             Source([str(home / "broken.parquet")]),
             home / "said.parquet",
             Storage(home / "storage"),
+            force=True,
         )

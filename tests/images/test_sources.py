@@ -59,11 +59,12 @@ def test_a_broken_file_of_a_folder_is_named_or_skipped_and_counted(tmp_path: Pat
     folder = save(tmp_path / "pictures", 6)
     (folder / "lying" / "0002.png").write_bytes(b"not an image")
     (folder / "standing" / "0003.png").write_bytes(b"")
-    for broken in (b"", png(bars(1)[0][0])[:-60]):
-        (folder / "standing" / "0003.png").write_bytes(broken)
-        with pytest.raises(DataFault, match="is not a whole image") as caught:
-            loading.load([str(folder)], None)
-        assert {Path(fault.place).name for fault in caught.value.faults} == {"0002.png", "0003.png"}
+    with pytest.raises(DataFault, match=r"000[23]\.png: is not a whole image"):
+        loading.load([str(folder)], None)
+    (folder / "standing" / "0003.png").write_bytes(png(bars(1)[0][0])[:-60])
+    with pytest.raises(DataFault) as caught:
+        loading.load([str(folder)], None)
+    assert {Path(fault.place).name for fault in caught.value.faults} == {"0002.png", "0003.png"}
     table, num_skipped = loading.load_whole([str(folder)], Reading(broken="skip"))
     assert (table.num_rows, num_skipped) == (4, 2)
     assert loading.peek([str(folder)], Reading(broken="skip"), 100).num_rows == 4
