@@ -68,7 +68,7 @@ class Progress:
             noted += f"\n          {num_skipped:,} rows are left out: their images are broken, or their texts empty"
         return (
             f"{data['train_rows']:,} training rows, {data['test_rows']:,} test rows, {len(data['columns'])} columns; "
-            f"{data['task']} on '{data['label']}'{dropped}{noted}"
+            f"{data['task']} on '{data['label']}'{_counts(data['classes'])}{dropped}{noted}"
         )
 
     def _searching(self, data: Mapping[str, Any]) -> str:
@@ -81,9 +81,8 @@ class Progress:
 
     def _fold(self, data: Mapping[str, Any]) -> str:
         self.folds_done += 1
-        return (
-            f"{self.folds_done} folds of at most {self.num_trials * self.num_folds}; {data['name']} {data['score']:.5f}"
-        )
+        score = "one class, no score" if data["score"] is None else f"{data['score']:.5f}"
+        return f"{self.folds_done} folds of at most {self.num_trials * self.num_folds}; {data['name']} {score}"
 
     def _epoch(self, data: Mapping[str, Any]) -> str:
         judged = f", {data['judged_loss']:.4f} on the judging rows" if data.get("judged_loss") is not None else ""
@@ -122,3 +121,21 @@ class Progress:
 
     def _tracking_failed(self, data: Mapping[str, Any]) -> str:
         return f"not registered: {data['reason']}\n          next: {data['next']}"
+
+
+def _counts(classes: Mapping[str, int]) -> str:
+    """Return the classes with their rows, the commonest first where there are many.
+
+    Example:
+        >>> _counts({"cat": 60, "dog": 40})
+        ': cat 60, dog 40'
+    """
+    named = list(classes.items())
+    if len(named) > MOST_CLASSES:
+        named.sort(key=lambda pair: -pair[1])
+    shown = ", ".join(f"{name[:LONGEST_NAME]} {count:,}" for name, count in named[:MOST_CLASSES])
+    more = f" and {len(named) - MOST_CLASSES} more" if len(named) > MOST_CLASSES else ""
+    return f": {shown}{more}" if named else ""
+
+
+MOST_CLASSES, LONGEST_NAME = 10, 40

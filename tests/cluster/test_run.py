@@ -21,7 +21,8 @@ from assay.cli import main
 from assay.store import card
 from assay.store.runs import Run, Storage
 from assay.workflows.prepare import Rows, read_rows
-from assay.workflows.run import Session, make_ready, start
+from assay.workflows.ready import make_ready
+from assay.workflows.run import Session, start
 
 pytestmark = pytest.mark.cluster
 NUM_ROWS, NUM_TRIALS, NUM_FOLDS = 300, 6, 3
@@ -219,10 +220,10 @@ def test_every_form_of_the_rows_gives_the_same_batches_and_folds(home: Path, ray
     import ray
 
     spec = assay.Experiment(**settings(str(home / "small.csv"))).spec
-    expected = make_ready(spec, rows_of(str(home / "small.csv")))
+    expected = make_ready(spec, rows_of(str(home / "small.csv")), 2)
     frame = pl.from_arrow(table())
     for train in (table(), table().to_pandas(), frame, frame.lazy(), ray.data.from_arrow(table())):
-        found = make_ready(spec, rows_of(train))
+        found = make_ready(spec, rows_of(train), 2)
         np.testing.assert_array_equal(found.rows.folds.fold_RN, expected.rows.folds.fold_RN)
         np.testing.assert_array_equal(found.rows.test_row_N, expected.rows.test_row_N)
         for name, batch in expected.batches.items():

@@ -75,8 +75,10 @@ class TrialRecord:
         return f"{self.proposal.algorithm}-{self.number:02d}"
 
     def outcome(self) -> Outcome:
-        """Return what a search may know of it."""
-        gains = () if self.ended in ("failed", "skipped") else tuple(fold.gain for fold in self.folds)
+        """Return what a search may know of it; a fold without a score counts as the others do on average."""
+        gain_n = np.array([] if self.ended in ("failed", "skipped") else [fold.gain for fold in self.folds])
+        usual = float(np.nanmean(gain_n)) if not np.isnan(gain_n).all() else 0.0
+        gains = tuple(np.nan_to_num(gain_n, nan=usual).tolist())
         return Outcome(self.proposal, gains, self.ended == "complete")
 
     @property
@@ -264,7 +266,7 @@ class Generations:
         for fold in range(self.plan.num_folds):
             if not self.run.exists(fold_file(record.number, fold)):
                 break
-            self.note(record, FoldResult(**self.run.read_json(fold_file(record.number, fold))))
+            self.note(record, FoldResult.from_json(self.run.read_json(fold_file(record.number, fold))))
         return bool(record.ended)
 
     def config(self, record: TrialRecord) -> Json:
@@ -291,7 +293,7 @@ class Generations:
                 "trial": record.number,
                 "name": record.name,
                 "fold": result.fold,
-                "score": result.score,
+                "score": None if np.isnan(result.score) else result.score,
                 "fit_s": result.fit_s,
             },
         )
@@ -352,9 +354,11 @@ def refit_s(fit_s_M: Sequence[float], num_folds: int, num_slots: int) -> float:
 
 def is_hopeless(gains: Sequence[float], bars: Sequence[float]) -> bool:
     """Whether the mean gain so far lies below the bar of this rung."""
-    return bool(np.mean(gains) < bars[len(gains) - 1])
+    known = [gain for gain in gains if not np.isnan(gain)]
+    return bool(known and np.mean(known) < bars[len(gains) - 1])
 
 
 def mean_score(record: TrialRecord) -> float | None:
     """Return the mean score of the finished folds."""
-    return float(np.mean([fold.score for fold in record.folds])) if record.folds else None
+    known = [fold.score for fold in record.folds if not np.isnan(fold.score)]
+    return float(np.mean(known)) if known else None

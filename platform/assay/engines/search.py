@@ -45,7 +45,7 @@ def run_trial(
     started = time.monotonic()
     for fold in range(plan.num_folds):
         if run.exists(fold_file(number, fold)):
-            result = FoldResult(**run.read_json(fold_file(number, fold)))
+            result = FoldResult.from_json(run.read_json(fold_file(number, fold)))
         else:
             try:
                 bench = Bench(plan.training, Place(folder, f"trials/{number:04d}", fold), _epochs(report, fold))

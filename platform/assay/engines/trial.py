@@ -24,7 +24,7 @@ FIT_ERRORS = (ValueError, ArithmeticError, RuntimeError, MemoryError, np.linalg.
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one fold of one trial gave."""
+    """What one fold of one trial gave; score and gain are NaN where its rows have none, as AUC of one class."""
 
     fold: int
     score: float
@@ -36,8 +36,14 @@ class FoldResult:
     predict_s: float = 0.0  # of the rows held out
 
     def to_json(self) -> Json:
-        """Return plain data."""
-        return asdict(self) | {"facts": dict(self.facts)}
+        """Return plain data that `from_json` reads."""
+        plain = asdict(self) | {"facts": dict(self.facts)}
+        return plain | {name: plain[name] if np.isfinite(plain[name]) else None for name in ("score", "gain")}
+
+    @classmethod
+    def from_json(cls, data: Json) -> FoldResult:
+        """Read what `to_json` wrote."""
+        return cls(**{**data, **{name: np.nan for name in ("score", "gain") if data[name] is None}})
 
 
 @dataclass(frozen=True)

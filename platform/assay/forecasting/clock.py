@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 
 from assay.cells import with_nulls
 from assay.errors import DataFault
+from assay.forecasting.gaps import gaps, is_usual, open_days, usual_gap, usual_phases
 from assay.forecasting.written import (
     DAY_US,
     HOUR_US,
@@ -33,8 +33,6 @@ SHORTEST_MONTH_DAYS = 28
 SHORTEST_DAY_US = 20 * HOUR_US  # from which on steps are told by the wall clock: a day of 23 or 25 hours is a day
 FIRST_US, LAST_US = -62_135_596_800_000_000, 221_845_392_000_000_000  # years 1 to 8999: a forecast goes on from there
 LARGEST_COUNT = 2**53
-MOST_USUAL = 0.5  # share of the gaps that must be alike, or there is no step to speak of
-FEWEST_WEEKS = 3  # that must be seen before a weekday without a row is taken for a day off
 SEASONS = {"hours": (24,), "days": (7,), "weeks": (52, 13, 4), "months": (12, 3), "quarters": (4,)}  # the longest first
 YEARS = {"hours": 8_736, "days": 364, "weeks": 52, "months": 12, "quarters": 4}  # whole weeks, so that weekdays meet
 UNITS_US = {"second": SECOND_US, "minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US, "week": 7 * DAY_US}
@@ -86,21 +84,21 @@ class Clock:
         zone, written = times.written.zone, times.written
         if step is not None:
             return cls._told(step, times, place)
-        gap_n = _gaps(times.instant_N, series_N)
+        gap_n = gaps(times.instant_N, series_N)
         if not len(gap_n):
             raise DataFault.at(place, "no series has two rows of different times", "give series of several rows")
         if not times.are_times:
-            return cls("count", _usual(gap_n, place, filled), int(times.number_N.min()), written=written)
+            return cls("count", usual_gap(gap_n, place, filled), int(times.number_N.min()), written=written)
         if zone and gap_n.min() < SHORTEST_DAY_US:
-            step_us = _usual(gap_n, place, filled, DAY_US)
+            step_us = usual_gap(gap_n, place, filled, DAY_US)
             return cls("us", step_us, int(times.instant_N.min()), by_instant=True, zone=zone, written=written)
-        time_N, gap_n = times.number_N, _gaps(times.number_N, series_N)
+        time_N, gap_n = times.number_N, gaps(times.number_N, series_N)
         if gap_n.min() >= SHORTEST_MONTH_DAYS * DAY_US and (gap_n % (7 * DAY_US)).any():
-            months = _usual(np.round(gap_n / (30.436875 * DAY_US)).astype(np.int64), place, filled)
+            months = usual_gap(np.round(gap_n / (30.436875 * DAY_US)).astype(np.int64), place, filled)
             return cls._months(months, times, place)
-        if _is_usual(gap_n, DAY_US) and (found := _open_days(time_N)) is not None:
+        if is_usual(gap_n, DAY_US) and (found := open_days(time_N)) is not None:
             return cls._open(found, times)
-        return cls("us", _usual(gap_n, place, filled, DAY_US), int(time_N.min()), zone=zone, written=written)
+        return cls("us", usual_gap(gap_n, place, filled, DAY_US), int(time_N.min()), zone=zone, written=written)
 
     @classmethod
     def _told(cls, step: str | int, times: Times, place: str) -> Clock:
@@ -115,7 +113,7 @@ class Clock:
         if unit in UNITS_MONTHS:
             return cls._months(count * UNITS_MONTHS[unit], times, place)
         if unit == "business day":
-            return cls._open(_open_days(times.number_N, fewest_weeks=0) or "1111100", times)
+            return cls._open(open_days(times.number_N, fewest_weeks=0) or "1111100", times)
         step_us = count * UNITS_US[unit]
         if zone and step_us < SHORTEST_DAY_US:
             return cls("us", step_us, int(times.instant_N.min()), by_instant=True, zone=zone, written=written)
@@ -197,7 +195,7 @@ class Clock:
         phase_N = time_N - self.times(index_N)
         usual_N = np.zeros(len(phase_N), np.int64)
         if self.unit in ("us", "count"):
-            usual_N = _usual_phases(phase_N, np.zeros_like(phase_N) if series_N is None else series_N)
+            usual_N = usual_phases(phase_N, np.zeros_like(phase_N) if series_N is None else series_N)
         wrong_N = phase_N != usual_N
         if wrong_N.any():
             row = int(np.flatnonzero(wrong_N)[0])
@@ -338,59 +336,6 @@ def time_ranks(column: pa.ChunkedArray | pa.Array, place: str) -> np.ndarray:
 def _ranks(array: pa.Array) -> np.ndarray:
     found: np.ndarray = pc.rank(array, tiebreaker="dense").to_numpy().astype(np.int64)
     return found
-
-
-def _gaps(time_N: np.ndarray, series_N: np.ndarray) -> np.ndarray:
-    """Return the gaps between neighbours of each series that are not 0."""
-    order = np.lexsort((time_N, series_N))
-    gap_n = np.diff(time_N[order])[np.diff(series_N[order]) == 0]
-    found: np.ndarray = gap_n[gap_n > 0]
-    return found
-
-
-def _is_usual(gap_n: np.ndarray, gap: int) -> bool:
-    return bool((gap_n == gap).sum() >= MOST_USUAL * len(gap_n))
-
-
-def _usual(gap_n: np.ndarray, place: str, filled: bool, whole: int = 1) -> int:
-    """Return the usual gap; where gaps will be filled in and are `whole` units, the greatest that divides them all."""
-    gap, count = Counter(gap_n.tolist()).most_common(1)[0]
-    usual = count >= MOST_USUAL * len(gap_n)
-    if filled and (not usual or gap % whole == 0):
-        return int(np.gcd.reduce(gap_n))
-    if not usual:
-        raise DataFault.at(
-            place,
-            f"no step is usual: the commonest of {len(gap_n):,} gaps between rows makes up {count / len(gap_n):.0%}",
-            "say it, such as `forecast: {step: 1 day}`, and have gaps filled in: `gaps: zero` or `last`; or bring the "
-            "rows to equal steps of time, such as sums of days",
-        )
-    return int(gap)
-
-
-def _usual_phases(phase_N: np.ndarray, series_N: np.ndarray) -> np.ndarray:
-    """Return the commonest phase of each row's series."""
-    if not phase_N.any():
-        return phase_N
-    pair_n, place_N, count_n = np.unique(
-        np.stack([series_N, phase_N], axis=1), axis=0, return_inverse=True, return_counts=True
-    )
-    order_n = np.lexsort((count_n, pair_n[:, 0]))
-    last_n = np.append(np.diff(pair_n[order_n, 0]) != 0, True)
-    commonest_n = np.repeat(pair_n[order_n[last_n], 1], np.diff(np.append(-1, np.flatnonzero(last_n))))
-    by_pair_n = np.empty_like(commonest_n)
-    by_pair_n[order_n] = commonest_n
-    found: np.ndarray = by_pair_n[place_N.reshape(-1)]
-    return found
-
-
-def _open_days(time_N: np.ndarray, fewest_weeks: int = FEWEST_WEEKS) -> str | None:
-    """Return which weekdays have rows, from Monday on; None where all have, or too few weeks tell."""
-    day_n = np.unique(time_N // DAY_US)
-    weekday_n = (day_n + 3) % 7  # 1970 began on a Thursday
-    told = "".join("1" if (weekday_n == weekday).any() else "0" for weekday in range(7))
-    short = len(day_n) < fewest_weeks * told.count("1")
-    return None if "0" not in told or short or (time_N % DAY_US != time_N[0] % DAY_US).any() else told
 
 
 def _fields(time_N: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,10 +16,10 @@ from assay.cells import with_nulls
 from assay.errors import DataFault, Fault, raise_all
 from assay.forecasting.clock import Clock
 from assay.forecasting.features import Past
+from assay.forecasting.history import MIN_LEVEL, naive_error, past_of
 from assay.forecasting.repair import ERROR, Repaired, repaired
 from assay.forecasting.series import MAX_TOLD, Series, check_columns, series_codes, split
 from assay.forecasting.written import Written, read_times
-from assay.notices import notice
 from assay.spec import ForecastSpec
 
 MOST_ROWS = 200_000  # to learn from; origins are left out evenly beyond it
@@ -94,7 +94,7 @@ class Framing:
         past = Past(spec.horizon, 1, MIN_LEVEL)
         made = cls(label, time, tuple(spec.series), tuple(spec.known), past, clock, {}, 1.0, complete, scaled, *repairs)
         series = made.split(made.repaired(table).table)
-        made = replace(made, past=_past(series, spec, clock))
+        made = replace(made, past=past_of(series, spec, clock))
         scales = {one.name: naive_error(one.y_T[: one.known], made.past.season) for one in series}
         told = {name: scale for name, scale in scales.items() if scale == scale}
         moving = [scale for scale in told.values() if scale > 0]
@@ -353,7 +353,6 @@ class Framing:
 
 TINY = 1e-6  # share of the usual scale that is the unit of a series without any change
 FEW_PLACES = 60  # in a season: so many are told apart one by one, more as a number
-MIN_LEVEL = 7  # values that a level is the mean of, at least
 
 
 def clock_of(table: pa.Table, spec: ForecastSpec, time: str, date_format: str = "") -> Clock:
@@ -361,50 +360,6 @@ def clock_of(table: pa.Table, spec: ForecastSpec, time: str, date_format: str = 
     code_N, _ = series_codes(table, spec.series)
     place, filled = f"column '{time}'", spec.gaps != ERROR
     return Clock.learn(table.column(time), code_N, place, step=spec.step, filled=filled, date_format=date_format)
-
-
-def _past(series: Sequence[Series], spec: ForecastSpec, clock: Clock) -> Past:
-    """Return how the past is looked at: with the season of the file, else the longest usual one that histories hold.
-
-    A history holds a season if every series (half of them, where short ones are left out) has an origin behind it, and
-    the longest can be judged on whole horizons after others were learned from.
-
-    Raises:
-        DataFault: no history is long enough for the horizon.
-    """
-    known_n = np.array([one.known for one in series])
-    wanted = (spec.season,) if spec.season else clock.seasons
-    pasts = [Past(spec.horizon, season, max(2 * season, MIN_LEVEL), _year(season, clock)) for season in wanted]
-    usual = float(np.median(known_n)) if spec.short == "skip" else int(known_n.min())
-    longest = int(known_n.max())
-    for past in pasts:
-        if longest - past.fewest < 2 * spec.horizon or (not spec.season and usual <= past.fewest):
-            continue
-        if past.season < wanted[0]:
-            shortest = series[int(np.argmin(known_n))]
-            place = f"series '{shortest.name}'" if spec.series else "the series"
-            notice(
-                f"forecast.season: {past.season} and not {wanted[0]}, the usual one of {clock.word}: {place} has "
-                f"{shortest.known:,} values, {pasts[0].fewest + 2 * spec.horizon:,} are needed"
-            )
-        return past
-    last = pasts[-1]
-    most = (longest - last.fewest) // 2
-    if longest <= last.fewest:
-        return last  # each series is refused by name
-    season = f" a season of {last.season} needs" if spec.season else " every forecast needs"
-    raise DataFault.at(
-        "forecast.horizon",
-        f"{spec.horizon:,} steps of {clock.said} are too many for {longest:,} training rows of the longest series:"
-        f"{season} {last.fewest} values before it, and models are judged on whole horizons they did not learn from",
-        (f"write a horizon of at most {most}, or " if most >= 1 else "")
-        + f"give {last.fewest + 2 * spec.horizon:,} values of a series"
-        + (", or a shorter `season`" if spec.season and spec.season > 1 else ""),
-    )
-
-
-def _year(season: int, clock: Clock) -> int:
-    return clock.year // season * season if clock.year > 2 * season else 0
 
 
 def _begin(one: Series, first_N: np.ndarray) -> int:
@@ -417,15 +372,3 @@ def taken(framed: Framed, index_n: np.ndarray) -> Framed:
     """Return some rows, in that order."""
     arrays = {name: value[index_n] for name, value in vars(framed).items() if isinstance(value, np.ndarray)}
     return replace(framed, table=framed.table.take(pa.array(index_n)), **arrays)
-
-
-def naive_error(y_T: np.ndarray, season: int) -> float:
-    """Return the mean absolute difference of values one season apart, NaN of fewer values.
-
-    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", the scale of the MASE.
-
-    Example:
-        >>> naive_error(np.array([1.0, 5.0, 2.0, 9.0]), 2)
-        2.5
-    """
-    return float(np.abs(y_T[season:] - y_T[:-season]).mean()) if len(y_T) > season else float("nan")

@@ -7,6 +7,8 @@ import numpy as np
 from assay.parts import Split
 from assay.seeds import row_hash
 
+FEWEST_GROUPS = 3  # of which the smallest is the test, however large: the others are two folds
+
 
 class ByGroup(Split):
     """The guide is the group's value; groups are dealt largest first to the fold with the fewest rows.
@@ -27,6 +29,8 @@ class ByGroup(Split):
             if taken + size_L[group] / 2 <= wanted:
                 chosen_L[group] = True
                 taken += size_L[group]
+        if fraction > 0 and not taken and len(size_L) >= FEWEST_GROUPS:
+            chosen_L[min(order, key=lambda group: size_L[group])] = True
         return np.asarray(chosen_L[code_N])
 
     def folds(self, row_N: np.ndarray, guide_N: np.ndarray | None, num_folds: int, seed: int) -> np.ndarray:

@@ -7,6 +7,8 @@ import numpy as np
 from assay.parts import Split
 from assay.vocabulary import NO_FOLD
 
+FEWEST_TIMES = 3  # of which the newest is the test, however many rows it has: the others are a fold and its past
+
 
 class ByTime(Split):
     """The guide orders the rows; the newest are the test, and each fold learns only from older rows.
@@ -23,7 +25,11 @@ class ByTime(Split):
     needs = "time"
 
     def test_rows(self, row_N: np.ndarray, guide_N: np.ndarray | None, fraction: float, seed: int) -> np.ndarray:
-        return _age(guide_N) >= round((1 - fraction) * len(row_N))
+        age_N = _age(guide_N)
+        newest_N: np.ndarray = age_N >= round((1 - fraction) * len(row_N))
+        if fraction > 0 and not newest_N.any() and len(np.unique(age_N)) >= FEWEST_TIMES:
+            newest_N = age_N == age_N.max()
+        return newest_N
 
     def folds(self, row_N: np.ndarray, guide_N: np.ndarray | None, num_folds: int, seed: int) -> np.ndarray:
         stretch_N = _age(guide_N) * (num_folds + 1) // max(len(row_N), 1)

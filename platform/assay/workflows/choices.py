@@ -113,11 +113,11 @@ def final_fit(experiment: Experiment, num_folds: int, num_rows: int) -> str:
     """Return how members are finished: as asked, else fitted on all rows, and kept as they are after a holdout.
 
     A holdout is the sign of many rows: the tenth that a last fit would add is not worth the time of the whole search.
-    Short series may leave one fold too; then every row counts.
+    Few times may leave one fold too; then every row counts.
     """
     if experiment.final.fit != "auto":
         return experiment.final.fit
-    short = experiment.forecast is not None and num_rows < HOLDOUT_ROWS
+    short = experiment.data.time is not None and num_rows < HOLDOUT_ROWS
     return "folds" if num_folds == 1 and not short else "all_rows"
 
 

@@ -32,14 +32,14 @@ def folds_of(
     """Return the folds of the training rows: as many as the file asks for, else the usual number or fewer.
 
     Fewer are taken where the usual number would leave one without rows, or with one class of a label alone: few groups,
-    few times, few rows of a class. A forecast may be left with one fold. No fit is judged on the rows `unscored_N`.
+    few times, few rows of a class. Rows in time may be left with one fold. No fit is judged on the rows `unscored_N`.
 
     Raises:
         DataFault: a fold has no rows.
     """
     usual, repeats = division(experiment, profile, num_slots)
     given = experiment.split.folds != "auto"
-    made = [usual] if given else list(_numbers(usual, least=2 if experiment.forecast is None else 1))
+    made = [usual] if given else list(_numbers(usual, least=1 if split.needs == "time" else 2))
     class_N = _classes(train, profile)
     needed = "a forecast of a whole horizon" if experiment.forecast is not None else "rows"
     first: Folds | None = None

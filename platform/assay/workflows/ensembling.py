@@ -152,5 +152,5 @@ def _kept(run: Run, experiment: Experiment, task: Task) -> tuple[Judging, list[T
 
 
 def _record(run: Run, trial: int, proposals: Sequence[Proposal], num_folds: int) -> TrialRecord:
-    folds = [FoldResult(**run.read_json(fold_file(trial, fold))) for fold in range(num_folds)]
+    folds = [FoldResult.from_json(run.read_json(fold_file(trial, fold))) for fold in range(num_folds)]
     return TrialRecord(trial, proposals[trial], folds, "complete")

@@ -18,6 +18,7 @@ from assay.engines.folds import Folds
 from assay.engines.reading import Reading
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
+from assay.kinds._label import infer_task, without_missing
 from assay.parts import Kind, Split
 from assay.profile import Profile
 from assay.recipe import Recipe, StepState, learn_steps
@@ -42,7 +43,7 @@ class Rows:
     test: pa.Table
     train_row_N: np.ndarray  # ids in file order
     test_row_N: np.ndarray
-    train_ref: Any  # the training table in the object store
+    train_ref: Any  # the training table in the object store; None where no cluster is asked
     folds: Folds
     profile: Profile
     kind: str
@@ -74,6 +75,23 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
         test, num_more = _table(memory.get("test"), experiment.data.test or "", experiment)
         num_skipped += num_more
     objects.check_room(table.nbytes, experiment.compute.memory_fraction)
+    return divided(experiment, table, test, num_slots, num_skipped)
+
+
+def divided(
+    experiment: Experiment,
+    table: pa.Table,
+    test: pa.Table | None,
+    num_slots: int,
+    num_skipped: int = 0,
+    *,
+    here: bool = False,
+) -> Rows:
+    """Divide and profile rows: what a run does with all of them on the cluster, and `assay plan` with the first `here`.
+
+    Raises:
+        DataFault: the rows cannot be learned from.
+    """
     table, num_wordless = with_words(table, experiment, "training rows")
     num_skipped += num_wordless
     table = labelled(table, experiment)
@@ -100,8 +118,8 @@ def read_rows(experiment: Experiment, num_slots: int, memory: Mapping[str, Any] 
         test = labelled(test, experiment)
     train = table.filter(pa.array(~test_mask_N)).combine_chunks()
     train_row_N = row_N[~test_mask_N]
-    train_ref = objects.put(train)
-    profile = profile_rows(experiment, train_ref, train_row_N)
+    train_ref = None if here else objects.put(train)
+    profile = profile_rows(experiment, train if here else train_ref, train_row_N)
     fold_guide_N = None if guide_N is None else guide_N[~test_mask_N]
     filled_N = None if frames is None else frames.train.filled_N
     folds = folds_of(experiment, profile, split, train, train_row_N, fold_guide_N, num_slots, filled_N)
@@ -187,10 +205,15 @@ def check_columns(table: pa.Table, experiment: Experiment) -> None:
 
 
 def looks_like_classes(table: pa.Table, experiment: Experiment) -> bool:
-    """Whether the label has few values, so that folds should hold them in proportion."""
+    """Whether the label holds classes, so that folds should hold them in proportion: as the profile will tell them."""
     if experiment.task is not None:
         return experiment.task is not Task.REGRESSION
-    return bool(pc.count_distinct(table.column(experiment.data.label)).as_py() <= 20)
+    if experiment.forecast is not None:
+        return False
+    label, missing = experiment.data.label, MissingValues.told_by(experiment)
+    part: Kind = catalog.make(Shelf.KINDS, "tabular")
+    summary = part.summarise(table.select([label]), np.arange(table.num_rows), experiment.seed, missing)[label]
+    return infer_task(without_missing(summary, None, missing.rules(label))).is_classification
 
 
 def _guide(table: pa.Table, split: Split, experiment: Experiment) -> np.ndarray | None:
@@ -206,11 +229,14 @@ def _guide(table: pa.Table, split: Split, experiment: Experiment) -> np.ndarray 
     return codes
 
 
-def profile_rows(experiment: Experiment, table_ref: Any, row_N: np.ndarray) -> Profile:
-    """Profile training rows in one parallel pass."""
+def profile_rows(experiment: Experiment, rows: Any, row_N: np.ndarray) -> Profile:
+    """Profile training rows: a table here, a reference to one in one parallel pass."""
     kind = experiment.kind or "tabular"
-    missing = MissingValues.told_by(experiment)
-    summaries = loading.summarise(kind, table_ref, len(row_N), row_N, child(experiment.seed, "profile"), missing)
+    missing, seed = MissingValues.told_by(experiment), child(experiment.seed, "profile")
+    if isinstance(rows, pa.Table):
+        summaries = catalog.make(Shelf.KINDS, kind).summarise(rows, row_N, seed, missing)
+    else:
+        summaries = loading.summarise(kind, rows, len(row_N), row_N, seed, missing)
     declared = dict(experiment.columns)
     if experiment.forecast is not None:  # columns of the file that a forecast does not read are not in its rows
         declared = {name: told for name, told in declared.items() if name in experiment.forecast.known}
@@ -245,7 +271,8 @@ def make_batches(
         seed = child(experiment.seed, "steps")
         recipes[name], batches[name] = learn_recipe(steps, raw, seed, rough=wants == "raw")
         made_bytes = sum(array.nbytes for batch in batches.values() for array in batch.columns.values())
-        objects.check_room(rows.train.nbytes + made_bytes, experiment.compute.memory_fraction)
+        if rows.train_ref is not None:  # on the cluster
+            objects.check_room(rows.train.nbytes + made_bytes, experiment.compute.memory_fraction)
     return recipes, batches
 
 

@@ -9,19 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay import catalog
-from assay.batch import Batch
 from assay.engines import cluster, objects
 from assay.engines.budget import Budget
-from assay.engines.fit_torch import START_S, WARM_LAST, WARM_START, Training
+from assay.engines.fit_torch import WARM_LAST, WARM_START
 from assay.engines.fleet import Driver, Fleet
 from assay.engines.generations import FEW_S, USUAL_MEMBERS, Plan, Tell, TrialRecord, not_fitted
 from assay.engines.local_fleet import LocalFleet
-from assay.engines.search import is_network, search
+from assay.engines.search import search
 from assay.errors import ClusterFault, SpecFault
+from assay.notices import listening
 from assay.parts import Json
-from assay.profile import Profile
-from assay.recipe import Recipe
-from assay.seeds import child
 from assay.spec import Experiment, parse_yaml
 from assay.spec.rendering import render
 from assay.store.runs import Run, Storage
@@ -30,14 +27,12 @@ from assay.vocabulary import Shelf
 from assay.workflows import choices, finalize
 from assay.workflows.checking import checked
 from assay.workflows.combine import Board, judge
-from assay.workflows.forecasts import first_tries, naive_of
-from assay.workflows.imbalance import check_weights
 from assay.workflows.kept_rows import digest_of, keep_memory, same_rows
-from assay.workflows.networks import check_gpus, check_networks, gpu_slots
-from assay.workflows.prepare import Prepared, Rows, make_batches, read_rows, recipe_for
+from assay.workflows.networks import check_gpus
+from assay.workflows.prepare import Prepared, Rows, read_rows, recipe_for
+from assay.workflows.ready import Ready, make_ready, settled, slots, training_of
 from assay.workflows.register import register
-from assay.workflows.settle import check_answers
-from assay.workflows.warm_start import tried_first, weights_to_begin_with
+from assay.workflows.warm_start import weights_to_begin_with
 
 # Measured from the end of the search to the proven model, apart from fitting members: starting a process or two that
 # import everything, judging ensembles, reading the model back, scoring the test rows.
@@ -73,9 +68,11 @@ def start(experiment: Experiment, session: Session) -> Json:
     weights = weights_to_begin_with(experiment, session.storage)
     num_cpus = connect(experiment, session.tell)
     session.tell("reading", {"data": "memory" if session.memory else experiment.data.train})
-    rows = read_rows(experiment, slots(experiment, num_cpus), session.memory)
-    experiment = settled(experiment, rows)
-    ready = make_ready(experiment, rows)
+    warned: list[str] = []
+    with listening(warned.append):
+        rows = read_rows(experiment, slots(experiment, num_cpus), session.memory)
+        experiment = settled(experiment, rows)
+        ready = make_ready(experiment, rows, num_cpus)
     run = session.storage.new_run(experiment.experiment)
     with run.lock():
         session.begun(run)
@@ -83,7 +80,7 @@ def start(experiment: Experiment, session: Session) -> Json:
             run.write_arrays(WARM_START if experiment.compute.warm_fits == "all" else WARM_LAST, weights)
         experiment = keep_memory(experiment, session.memory, run)
         run.write_text("spec.yaml", render(experiment))
-        run.events.append("run_started", experiment=experiment.experiment)
+        run.events.append("run_started", experiment=experiment.experiment, warnings=warned)
         return _execute(run, experiment, ready, num_cpus, session)
 
 
@@ -107,27 +104,9 @@ def resume(reference: str, session: Session) -> Json:
     with run.lock():
         num_cpus = connect(experiment, session.tell)
         session.tell("reading", {"data": experiment.data.train})
-        ready = make_ready(experiment, read_rows(experiment, slots(experiment, num_cpus)))
+        ready = make_ready(experiment, read_rows(experiment, slots(experiment, num_cpus)), num_cpus)
         run.events.append("run_resumed")
         return _execute(run, experiment, ready, num_cpus, session)
-
-
-def slots(experiment: Experiment, num_cpus: int) -> int:
-    """Return how many fits run at once."""
-    return max(1, num_cpus // experiment.compute.threads_per_fit)
-
-
-def settled(experiment: Experiment, rows: Rows) -> Experiment:
-    """Return the experiment with what was left to the data and the time budget: what is written down and repeated."""
-    found = {"folds": rows.folds.per_repeat, "repeats": len(rows.folds.fold_RN)}
-    final = {"fit": choices.final_fit(experiment, rows.folds.num, rows.profile.num_rows)}
-    return experiment.model_copy(
-        update={
-            "kind": rows.kind,
-            "split": experiment.split.model_copy(update=found),
-            "final": experiment.final.model_copy(update=final),
-        }
-    )
 
 
 def read_spec(run: Run) -> Experiment:
@@ -154,51 +133,6 @@ def connect(experiment: Experiment, tell: Tell) -> int:
         )
     check_gpus(experiment, cluster.num_gpus(), tell)
     return num_cpus
-
-
-def training_of(experiment: Experiment, num_cpus: int) -> Training:
-    """Return what networks are trained with; on a Ray of fixed size as many workers of those asked for as fit."""
-    compute, local = experiment.compute, cluster.is_local(experiment.compute.address)
-    asked = compute.workers_per_fit
-    fewest, most = (asked, asked) if isinstance(asked, int) else asked
-    if local:
-        most = max(fewest, min(most, num_cpus // compute.threads_per_fit, gpu_slots(experiment)))
-    return Training(fewest, most, compute.gpus_per_fit, compute.precision, compute.compile, compute.checkpoint_s, local)
-
-
-def check_parts(experiment: Experiment, profile: Profile) -> None:
-    """Check what can be checked only once the task is known."""
-    task = profile.label.task
-    check_answers(experiment, profile.label)
-    check_weights(experiment, profile.label)
-    choices.metric_for(experiment, task)
-    choices.ensembles_for(experiment, profile.label)
-    choices.algorithms_for(experiment, task)
-
-
-@dataclass(frozen=True)
-class Ready:
-    """All that the data and the file can be at fault for is behind: what the search needs, in memory."""
-
-    rows: Rows
-    plan: Plan
-    recipes: Mapping[str, Recipe]
-    batches: Mapping[str, Batch]
-
-
-def make_ready(experiment: Experiment, rows: Rows) -> Ready:
-    """Turn rows into what the search needs; nothing is written yet.
-
-    Raises:
-        SpecFault: a part does not fit the task.
-        DataFault: a value cannot be read as its column's kind, or no step reads a column.
-    """
-    check_parts(experiment, rows.profile)
-    plan = make_plan(experiment, rows, cluster.num_cpus())
-    read = choices.read_by(choices.ensembles_for(experiment, rows.profile.label))
-    recipes, batches = make_batches(experiment, rows, sorted(_wanted(plan) | read))
-    check_networks(plan, batches)
-    return Ready(rows, plan, recipes, batches)
 
 
 def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, session: Session) -> Json:
@@ -235,6 +169,7 @@ def _execute(run: Run, experiment: Experiment, ready: Ready, num_cpus: int, sess
         shop = finalize.Workshop(experiment, plan, rows, prepared, crew.makes, run, tell)
         built = finalize.build(chosen, board, shop)
         result = _result(run, experiment, rows, plan, board, chosen.name, session)
+        result["warnings"] = _warnings(run)
         result["trials"] = {"counted": len(records), **_ends(records)}
         result |= {key: built.model.card[key] for key in ("calibration", "decision")}
         _write_replay(run, experiment, records, chosen.name)
@@ -283,6 +218,13 @@ def budget_of(experiment: Experiment, run: Run, rows: Rows, num_cpus: int, start
     return Budget(total_s, finish_s, slots(experiment, num_cpus), started, used_s)
 
 
+def _warnings(run: Run) -> list[str]:
+    """Return what was told of the data when the run began."""
+    began = next((event for event in run.events.read() if event.type == "run_started"), None)
+    found: list[str] = [] if began is None else list(began.data.get("warnings", []))
+    return found
+
+
 def _write_replay(run: Run, experiment: Experiment, records: Sequence[TrialRecord], chosen: str) -> None:
     """Write the file that repeats a run without a time budget: the same trials, the same row finalized."""
     asked = {"trials": len(records), "skip": not_fitted(records), "time_budget_s": None}
@@ -304,10 +246,6 @@ def _logged(run: Run, tell: Tell) -> Tell:
     return log
 
 
-def _wanted(plan: Plan) -> set[str]:
-    return {catalog.find(Shelf.ALGORITHMS, key).wants for key in plan.recipe_of}
-
-
 def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> Json:
     return {
         "run": run.id,
@@ -317,41 +255,6 @@ def _searching(run: Run, experiment: Experiment, plan: Plan, num_cpus: int) -> J
         "algorithms": [candidate.key for candidate in plan.candidates],
         "time_budget_s": experiment.search.time_budget_s,
     }
-
-
-def make_plan(experiment: Experiment, rows: Rows, num_cpus: int = 1) -> Plan:
-    """Return what the search needs to know."""
-    task = rows.profile.label.task
-    algorithms = choices.algorithms_for(experiment, task, rows.profile.num_rows)
-    candidates = choices.candidates_for(algorithms, rows.profile, hurried=rows.folds.num == 1, kind=rows.kind)
-    if rows.frames is not None:
-        candidates = first_tries(candidates, choices.metric_key(experiment, task))
-    first, candidates = tried_first(experiment.search.first, candidates)
-    fitted = [candidate.key for candidate in candidates] + choices.learners_for(experiment, rows.profile.label)
-    training = training_of(experiment, num_cpus)
-    recipe_of = {key: recipe_for(catalog.find(Shelf.ALGORITHMS, key).wants, experiment) for key in fitted}
-    return Plan(
-        candidates,
-        recipe_of,
-        catalog.make(Shelf.SEARCHES, experiment.search.name, experiment.search.params),
-        choices.metric_for(experiment, task),
-        rows.folds,
-        experiment.search.trials,
-        experiment.search.generation,
-        experiment.compute.threads_per_fit,
-        child(experiment.seed, "run"),
-        frozenset(experiment.search.skip),
-        experiment.final.fit == "folds",
-        {candidate.key: _expected_s(candidate.key, rows, training) for candidate in candidates},
-        training,
-        first,
-        None if rows.frames is None else naive_of(rows.train),
-    )
-
-
-def _expected_s(key: str, rows: Rows, training: Training) -> float:
-    alone_s = choices.expected_s(key, rows.profile)
-    return START_S + alone_s / training.max_workers if training.is_wide and is_network(key) else alone_s
 
 
 def _result(

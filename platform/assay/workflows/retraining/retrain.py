@@ -27,6 +27,7 @@ from assay.store.releases import Releases
 from assay.store.retrainings import ASKED, GATHERED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
 from assay.store.runs import Run
 from assay.workflows import models, run
+from assay.workflows.ready import slots
 from assay.workflows.register import CHALLENGER
 from assay.workflows.retraining.division import Gathered, classes_of
 from assay.workflows.retraining.given import given_rows, look_for_rows
@@ -158,7 +159,7 @@ def _fitted(shop: Shop) -> Json:
     refuse_other_rows(shop.asked.model, experiment)
     look_for_rows(shop.asked.data, shop.champion, shop.session.storage, shop.asked.declared)
     num_cpus = run.connect(experiment, shop.session.tell)
-    gathered = _gathered(shop, experiment, model, run.slots(experiment, num_cpus))
+    gathered = _gathered(shop, experiment, model, slots(experiment, num_cpus))
     few = enough(gathered.held.num_rows, experiment.retrain)
     if few is not None:
         told = {**few.to_json(), "told": f"{few.told}; give more new rows, or lower retrain.min_rows"}
