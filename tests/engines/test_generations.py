@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import pytest
 from assay import catalog
 from assay.engines.budget import Budget
 from assay.engines.folds import Folds
-from assay.engines.generations import Generations, Plan, TrialRecord, fold_file, is_hopeless, not_fitted
+from assay.engines.generations import Generations, Plan, TrialRecord, fold_file, is_hopeless, mean_score, not_fitted
 from assay.engines.trial import FoldResult
-from assay.proposals import Candidate
+from assay.proposals import Candidate, Proposal
 from assay.spec.spaces import LogUniform, Uniform
 from assay.store.runs import Run
 from assay.vocabulary import Shelf
@@ -255,3 +256,21 @@ def test_every_trial_that_ends_is_told_with_its_score(tmp_path: Path) -> None:
     assert sorted(data["trial"] for data in trials) == list(range(5))
     assert all(data["score"] is not None and not data["taken_up"] for data in trials)
     assert sum(type == "fold" for type, _ in told) == sum(data["folds"] for data in trials)
+
+
+def test_a_fold_without_a_score_counts_as_the_others_do_on_average() -> None:
+    record = TrialRecord(
+        0,
+        Proposal("a", {}),
+        [FoldResult(fold, *[score] * 2, 0.1, 1.0, 20) for fold, score in enumerate([0.5, np.nan, 0.7])],
+    )
+    assert record.outcome().gain_F == pytest.approx((0.5, 0.6, 0.7))
+    assert mean_score(record) == pytest.approx(0.6)
+    assert not is_hopeless([np.nan], [0.9])
+    assert is_hopeless([0.5, np.nan], [0.4, 0.6])
+
+
+def test_a_fold_without_a_score_is_written_as_null_and_read_again() -> None:
+    plain = FoldResult(0, np.nan, np.nan, 0.1, 1.0, 20).to_json()
+    assert plain["score"] is None
+    assert np.isnan(FoldResult.from_json(json.loads(json.dumps(plain, allow_nan=False))).gain)
