@@ -199,6 +199,9 @@ def _first(left: int, right: int) -> int:
     return right if left < 0 else left if right < 0 else min(left, right)
 
 
+SEQUENCES = ("levels", "level_counts", "sample", "shape", "missing_values", "also_missing", "centres")
+
+
 @dataclass(frozen=True)
 class ColumnProfile:
     """What is known of one column of the training rows; plain data, kept with the model."""
@@ -224,6 +227,7 @@ class ColumnProfile:
     decimal: str = ""  # of numbers that are text, where the experiment says how they are written
     date_format: str = ""  # of dates that are text, where it is not ISO 8601
     seconds: bool = False  # whether its numbers are durations, or times of day since midnight
+    centres: tuple[float, ...] = ()  # of a series: what is taken off each channel, far from zero, before float32
 
     @property
     def written(self) -> Format:
@@ -305,11 +309,7 @@ class Profile:
                 **{
                     **column,
                     "kind": ColumnKind(column["kind"]),
-                    **{
-                        key: tuple(column[key])
-                        for key in ("levels", "level_counts", "sample", "shape", "missing_values", "also_missing")
-                        if column.get(key) is not None
-                    },
+                    **{key: tuple(column[key]) for key in SEQUENCES if column.get(key) is not None},
                 }
             )
             for column in data["columns"]

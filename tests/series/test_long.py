@@ -83,7 +83,7 @@ def test_every_missing_column_is_named_at_once() -> None:
     [
         ({"who": ["b", None, "a", "a", "a"]}, "column 'who': names no series in row 1"),
         ({"second": [1, 2, 3, None, 5]}, "column 'second': 1 rows have no time .first: row 3."),
-        ({"second": ["now", "then", "1", "2", "3"]}, "neither numbers nor dates"),
+        ({"second": ["now", "then", "1", "2", "3"]}, "neither dates nor whole numbers"),
         ({"left": ["1", "2", "loud", "4", "5"]}, "column 'left': is a channel, but holds no numbers"),
     ],
 )

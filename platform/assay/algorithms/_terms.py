@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from assay.cells import TERM, UNSPACED
 from assay.errors import ArtifactFault
 from assay.spec.strict import Strict
 
 NUM_BINS = 2**22  # of words, and as many of pieces: terms that meet in one bin are rare, and only bins in use are kept
-WORD = r"(?u)\w+|[^\w\s]"  # marks say something too
+WORD = rf"{TERM}|[^\w\s{UNSPACED}]"  # marks say something too
 
 
 class TermSettings(Strict):

@@ -11,9 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from assay.cells import TERM, UNSPACED
 from assay.errors import ArtifactFault
 
-WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(rf"{TERM}|[^\w\s{UNSPACED}]")
 MAX_LETTERS = 100  # of a word that count
 
 

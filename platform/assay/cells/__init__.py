@@ -39,7 +39,7 @@ from assay.cells.levels import (
     missing_labels,
 )
 from assay.cells.storage import Stored, canonical_text, stored, type_word
-from assay.cells.texts import NUMBER, as_float, value_of
+from assay.cells.texts import LETTERS_A_WORD, NUMBER, TERM, UNSPACED, as_float, num_words, value_of
 from assay.cells.words import (
     AS_USUAL,
     BY_DEFAULT,
@@ -62,6 +62,7 @@ __all__ = [
     "CATEGORY_WORDS",
     "DATETIME",
     "DATE_FORMATS",
+    "LETTERS_A_WORD",
     "MOST",
     "NOT_A_TIME",
     "NO_WORDS",
@@ -70,7 +71,9 @@ __all__ = [
     "NUMBER_WORDS",
     "PLAIN_FORMAT",
     "STORED_WORDS",
+    "TERM",
     "TRUTH",
+    "UNSPACED",
     "ZERO",
     "Format",
     "Levels",
@@ -93,6 +96,7 @@ __all__ = [
     "impossible",
     "level_codes",
     "missing_labels",
+    "num_words",
     "parse_times",
     "stored",
     "to_numbers",

@@ -16,6 +16,13 @@ EXACT = re.compile(PLAIN, re.ASCII)
 DIGITS = re.compile(r"-?[1-9]\d*|0", re.ASCII)
 SIMPLE = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
+# Letters of scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese. Each is a term.
+UNSPACED = (
+    "\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17d3\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+TERM = rf"[{UNSPACED}]|[^\W{UNSPACED}]+"  # a word, or such a letter
+LETTERS_A_WORD = 3  # of such a script, so that names of a few letters are no sentences
 LARGEST_WHOLE = 2.0**63  # of floats that are written as whole numbers; larger ones have no last digits to trust
 
 
@@ -57,3 +64,13 @@ def float_text(number: float) -> str:
     """Return a number as Arrow writes it, in the shortest form that reads as the same number."""
     found: str = pa.scalar(number, pa.float64()).cast(pa.string()).as_py()
     return found
+
+
+def num_words(text: str) -> int:
+    """Return about how many words a text has, also in scripts that put no space between them.
+
+    Example:
+        >>> num_words("so good"), num_words("这家老板真的很棒")
+        (2, 3)
+    """
+    return len(re.findall(r"\S+", text)) + len(re.findall(f"[{UNSPACED}]", text)) // LETTERS_A_WORD

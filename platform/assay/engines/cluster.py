@@ -193,3 +193,6 @@ def prepare_data_context() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     _quieten()
+    for handler in logging.getLogger("ray.data").handlers:  # what fails is raised too; Ray's log file keeps it
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.setLevel(logging.CRITICAL)

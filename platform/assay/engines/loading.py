@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay import catalog
 from assay.cells import BY_DEFAULT, MissingValues, from_frame
 from assay.engines.cluster import prepare_data_context
-from assay.engines.pictures import SHOWN_ROWS, Pictures, pictures_of
+from assay.engines.pictures import SHOWN_ROWS, Pictures, check_paths, pictures_of
 from assay.engines.ray_faults import original
 from assay.engines.reading import Reading, as_reading, why_not
 from assay.errors import AssayError, DataFault
@@ -24,6 +24,7 @@ from assay.sources._types import concatenated
 from assay.vocabulary import Shelf
 
 PROFILE_ROWS = 65_536  # rows per task; fixed, so that the profile does not depend on the number of CPUs
+TABLES = ("delimited", "parquet")  # formats whose columns may name images
 
 
 def source_key(paths: Sequence[str], declared: Reading | str | None) -> str:
@@ -98,9 +99,19 @@ def peek(paths: Sequence[str], declared: Reading | str | None, num_rows: int) ->
     return pictures.whole(pictures.block(head))[0]
 
 
+def check_image_paths(table: pa.Table, paths: Sequence[str], declared: Reading | str | None, unread: set[str]) -> None:
+    """Check that texts of a table which name images lead to some; columns that nobody reads as images are `unread`.
+
+    Raises:
+        DataFault: with the first path and where it was looked for.
+    """
+    if source_key(paths, declared) in TABLES:
+        check_paths(table, paths, unread)
+
+
 def _pictures(paths: Sequence[str], declared: Reading | str | None) -> Pictures:
     key, reading = source_key(paths, declared), as_reading(declared)
-    if key not in ("delimited", "parquet"):
+    if key not in TABLES:
         return Pictures(encoded=("image",) if key == "images" else (), broken=reading.broken)
     return pictures_of(source_for(paths, reading).peek(paths, SHOWN_ROWS), paths, reading.broken)
 
@@ -159,4 +170,5 @@ def summarise(
             for first in range(0, num_rows, PROFILE_ROWS)
         ]
     )
-    return {name: reduce(ColumnSummary.merge, [block[name] for block in blocks]) for name in blocks[0]}
+    names = dict.fromkeys(name for block in blocks for name in block)
+    return {name: reduce(ColumnSummary.merge, [block[name] for block in blocks if name in block]) for name in names}

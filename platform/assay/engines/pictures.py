@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from assay.bad_rows import PROBLEM
 from assay.errors import DataFault, Fault, raise_all
-from assay.sources.images import Images, flaw, problems, told
+from assay.image_files import flaw
+from assay.sources.images import Images, problems, told
 
 SHOWN_ROWS = 64  # at the head of the data, that tell which columns hold images
 BLOCK_ROWS = 512  # decoded at once
@@ -24,10 +25,14 @@ BLOCK_ROWS = 512  # decoded at once
 
 @dataclass(frozen=True)
 class Pictures:
-    """Which columns of a table hold images, as paths or as the bytes of files, and what to do with broken ones."""
+    """Which columns of a table hold images, and what to do with broken ones.
+
+    Images are told as paths, as the bytes of files, or as both in a struct, which Hugging Face writes (`structs`).
+    """
 
     paths: tuple[str, ...] = ()
     encoded: tuple[str, ...] = ()
+    structs: tuple[str, ...] = ()
     base: str = ""
     broken: str = "error"
 
@@ -36,7 +41,7 @@ class Pictures:
 
         Bytes that are no image are found later, by their row, where they are not skipped.
         """
-        if not self.paths and (self.broken != "skip" or not self.encoded):
+        if not self.paths and not self.structs and (self.broken != "skip" or not self.encoded):
             return dataset
         return dataset.map_batches(self.block, batch_format="pyarrow", batch_size=BLOCK_ROWS)
 
@@ -46,6 +51,9 @@ class Pictures:
         Raises:
             DataFault: naming files that are missing or no whole image.
         """
+        for name in self.structs:
+            if name in table.column_names and pa.types.is_struct(table.schema.field(name).type):
+                table = _replaced(table, name, [self._of_struct(cell) for cell in table.column(name).to_pylist()])
         for name in self.paths:
             if name in table.column_names:
                 content, problem = self._opened(name, table.column(name).to_pylist())
@@ -74,6 +82,12 @@ class Pictures:
             raise DataFault.at(f"column '{names[0]}'", "holds no whole image", "give files of images")
         return found, table.num_rows - found.num_rows
 
+    def _of_struct(self, cell: Mapping[str, Any] | None) -> bytes | None:
+        """Return the bytes of an image that a struct holds, or names by its path."""
+        if cell is None or cell["bytes"] is not None or not cell["path"]:
+            return None if cell is None else cell["bytes"]
+        return _content(located(cell["path"], self.base))[0] or None
+
     def _opened(self, name: str, texts: Sequence[str | None]) -> tuple[list[bytes | None], pa.Array]:
         """Return the bytes of files, and what is wrong with each."""
         files = [located(text, self.base) if text else None for text in texts]
@@ -88,24 +102,53 @@ class Pictures:
 def pictures_of(head: pa.Table, paths: Sequence[str], broken: str) -> Pictures:
     """Return what the first rows of a table say about its images."""
     base = paths[0] if os.path.isdir(paths[0]) else posixpath.dirname(paths[0])
-    texts, encoded = [], []
+    texts, encoded, structs = [], [], []
     for name in head.column_names:
         column = head.column(name).drop_null()
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             texts += [name] if _are_paths(column.slice(0, SHOWN_ROWS).to_pylist(), base) else []
+        elif pa.types.is_struct(column.type) and {"bytes", "path"} <= {field.name for field in column.type}:
+            structs.append(name)
         elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             encoded += [name] if any(not flaw(data) for data in column.slice(0, SHOWN_ROWS).to_pylist()) else []
-    return Pictures(tuple(texts), tuple(encoded), os.path.abspath(base) if "://" not in base else base, broken)
+    base = os.path.abspath(base) if "://" not in base else base
+    return Pictures(tuple(texts), (*encoded, *structs), tuple(structs), base, broken)
+
+
+def check_paths(table: pa.Table, paths: Sequence[str], left_out: Collection[str]) -> None:
+    """Check that texts which name images lead to some; `left_out` are columns that nobody reads.
+
+    Raises:
+        DataFault: with the first path and where it was looked for.
+    """
+    base = paths[0] if os.path.isdir(paths[0]) else posixpath.dirname(paths[0])
+    faults = []
+    for name in table.column_names:
+        column = table.column(name)
+        if name in left_out or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        texts = column.drop_null().slice(0, SHOWN_ROWS).to_pylist()
+        if texts and all(text.lower().endswith(Images.endings) for text in texts):
+            here = os.path.exists(texts[0].replace("\\", "/"))
+            faults.append(
+                Fault(
+                    f"column '{name}'",
+                    f"names images that are not there (first: {texts[0]!r}, looked for in {base or '.'})",
+                    ("write paths from the folder of the table on" if here else "correct the paths")
+                    + f", or leave the column out: `columns: {{{name}: {{drop: true}}}}`",
+                )
+            )
+    raise_all(DataFault, faults)
 
 
 def located(text: str, base: str) -> str:
     """Return where a path of a table leads.
 
     Example:
-        >>> located("cats/1.png", "/data"), located("s3://bucket/1.png", "/data")
-        ('/data/cats/1.png', 's3://bucket/1.png')
+        >>> located("cats/1.png", "/data"), located("s3://bucket/1.png", "/data"), located("cats\\\\1.png", "/data")
+        ('/data/cats/1.png', 's3://bucket/1.png', '/data/cats/1.png')
     """
-    return text if "://" in text else posixpath.join(base, text)
+    return text if "://" in text else posixpath.join(base, text.replace("\\", "/"))
 
 
 def _are_paths(texts: Sequence[str], base: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from assay.cells import num_words
 from assay.profile import ColumnProfile, LabelProfile, Profile
 from assay.vocabulary import MISSING_CODE, ColumnKind, Task
 
@@ -136,13 +136,9 @@ def _category(column: ColumnProfile, code_N: np.ndarray) -> Pair:
 
 
 def _text(column: ColumnProfile, text_N: np.ndarray) -> Pair:
-    before = _known(column, [float(_num_words(str(value))) for value in _sampled(column)])
-    word_N = np.array([_num_words(text) if text else np.nan for text in text_N], np.float64)
+    before = _known(column, [float(num_words(str(value))) for value in _sampled(column)])
+    word_N = np.array([num_words(text) if text else np.nan for text in text_N], np.float64)
     return Pair(column.name, "text", before, _numbers(word_N), "compared by the number of words")
-
-
-def _num_words(text: str) -> int:
-    return len(re.findall(r"\S+", text))
 
 
 def _image(column: ColumnProfile, pixel_N: np.ndarray) -> Pair:

@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from assay.cells import (
     AS_USUAL,
     CATEGORY_WORDS,
+    LETTERS_A_WORD,
     NOT_A_TIME,
     NUMBER_WORDS,
     NUMBERS,
+    UNSPACED,
     Mismatch,
     Rules,
     Stored,
@@ -136,7 +138,7 @@ def _strings(present: pa.Array, different: pa.Array, row_n: np.ndarray, words: s
     found: dict[str, Any] = {
         "num_booleans": _total(pc.is_in(pc.utf8_lower(values), value_set=pa.array(BOOLEAN)), count_u),
         "num_datetimes": read[ISO].count if ISO in read else 0,
-        "num_words": int(((pc.count_substring(values, " ").to_numpy() + 1) * count_u).sum()),
+        "num_words": int((_num_words(values) * count_u).sum()),
         "readings": read,
         "first_text": _first_text(present, row_n, words),
     }
@@ -152,6 +154,11 @@ def _strings(present: pa.Array, different: pa.Array, row_n: np.ndarray, words: s
 def _first_text(present: pa.Array, row_n: np.ndarray, words: set[str]) -> tuple[int, str]:
     position = next((place for place in range(len(present)) if present[place].as_py() not in words), -1)
     return (-1, "") if position < 0 else (int(row_n[position]), present[position].as_py())
+
+
+def _num_words(values: pa.Array) -> np.ndarray:
+    letters = pc.count_substring_regex(values, f"[{UNSPACED}]").to_numpy() // LETTERS_A_WORD
+    return np.asarray(pc.count_substring(values, " ").to_numpy() + 1 + letters)
 
 
 def _total(which: pa.Array, count_u: np.ndarray) -> int:

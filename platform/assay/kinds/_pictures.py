@@ -6,27 +6,22 @@ A column holds the bytes of image files, the same as base64 text, or pixels as l
 from __future__ import annotations
 
 import base64
-import binascii
 import io
+import math
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from assay import image_files
+from assay.image_files import NotAnImage
 from assay.kinds._tensors import combined, depth, is_list, leaf, lengths, to_array
 
 GREY, COLOUR = 1, 3
-MAX_PIXELS = 64_000_000  # of one image; a few bytes may promise far more than memory holds
-GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")
-LOADING = (OSError, ValueError, SyntaxError, EOFError, binascii.Error)
-
-
-class NotAnImage(ValueError):
-    """What a cell holds is no image; the text says why, `place` which cell of a column it is, where that is known."""
-
-    def __init__(self, text: str, place: int = 0) -> None:
-        super().__init__(text)
-        self.place = place
+FULL = 255.0
+SIXTEEN_BITS = 257  # numbers of 16 bits for each of 8
+PATH_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+MOST_SHOWN = 60
 
 
 def is_encoded(kind: pa.DataType) -> bool:
@@ -52,32 +47,58 @@ def content(value: Any) -> bytes:
     try:
         return base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
     except (ValueError, AttributeError):
-        raise NotAnImage(f"text {value[:20]!r} is not base64") from None
+        path = ", nor does it lead to a file" if str(value).lower().endswith(PATH_ENDINGS) else ""
+        raise NotAnImage(f"text {value[-MOST_SHOWN:] if path else value[:20]!r} is not base64{path}") from None
 
 
 def size_of(value: Any) -> tuple[int, int, int]:
-    """Return height, width and channels of an encoded image; only its head is read.
+    """Return height, width and channels of an encoded image as it is seen; only its head is read.
 
     Raises:
         NotAnImage: no image begins like this.
     """
-    with _opened(value) as image:
-        return image.height, image.width, GREY if image.mode in GREY_MODES else COLOUR
+    height, width, grey = image_files.size_of(content(value))
+    return height, width, GREY if grey else COLOUR
 
 
-def decoded(value: Any, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return an encoded image as pixel_HWC, uint8; made smaller or larger to the shape where it has another.
+def deep_range(value: Any) -> tuple[float, float, bool] | None:
+    """Return the smallest and the largest number of an encoded image of more than 8 bits, and whether all are whole.
+
+    None of any other image. Infinite where a number is not finite.
 
     Raises:
         NotAnImage: it is broken.
     """
-    with _opened(value) as image:
-        try:
-            if image.mode.startswith("I") and image.mode != "I":  # 16 bits: the upper ones are seen
-                image = _from_array(np.asarray(image, np.float32) / 257)
-            return fitted(image.convert("L" if shape[2] == GREY else "RGB"), shape)
-        except LOADING as error:
-            raise NotAnImage(str(error).split("\n")[0][:200]) from None
+    data = content(value)
+    with image_files.opened(data) as image:
+        if not image_files.is_deep(image):
+            return None
+    pixel_HW = image_files.deep_pixels(image_files.loaded(data))
+    if not np.isfinite(pixel_HW).all():
+        return math.inf, math.inf, False
+    return float(pixel_HW.min()), float(pixel_HW.max()), bool((pixel_HW == np.rint(pixel_HW)).all())
+
+
+def decoded(value: Any, shape: tuple[int, int, int], deep: tuple[float, float] | None = None) -> np.ndarray:
+    """Return an encoded image as pixel_HWC, uint8; made smaller or larger to the shape where it has another.
+
+    `deep` are the numbers of an image of more than 8 bits that become 0 and 255; without them they are 0 and 255 or, of
+    16 bits, 65,535, as it looks.
+
+    Raises:
+        NotAnImage: it is broken.
+    """
+    image = image_files.loaded(content(value))
+    if image_files.is_deep(image):
+        pixel_HW = image_files.deep_pixels(image)
+        if not np.isfinite(pixel_HW).all():
+            raise NotAnImage("values that are not finite")
+        low, high = deep or (0.0, FULL * SIXTEEN_BITS if pixel_HW.max(initial=0) > FULL else FULL)
+        image = _from_array((pixel_HW - low) * (FULL / (high - low)))
+    try:
+        return fitted(image.convert("L" if shape[2] == GREY else "RGB"), shape)
+    except image_files.LOADING as error:
+        raise NotAnImage(str(error).split("\n")[0][:200]) from None
 
 
 def from_numbers(pixel_HWC: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -88,7 +109,7 @@ def from_numbers(pixel_HWC: np.ndarray, shape: tuple[int, int, int]) -> np.ndarr
     if whole_HWC.shape[2] not in (GREY, COLOUR, 4):
         raise NotAnImage(f"{whole_HWC.shape[2]} channels, expected 1 or 3")
     image = _from_array(whole_HWC[:, :, 0] if whole_HWC.shape[2] == GREY else whole_HWC)
-    return fitted(image.convert("L" if shape[2] == GREY else "RGB"), shape)
+    return fitted(image_files.flattened(image).convert("L" if shape[2] == GREY else "RGB"), shape)
 
 
 def whole(pixels: np.ndarray) -> np.ndarray:
@@ -158,17 +179,3 @@ def _from_array(array: np.ndarray) -> Any:
     from PIL import Image
 
     return Image.fromarray(np.clip(array, 0, 255).astype(np.uint8))
-
-
-def _opened(value: Any) -> Any:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image = Image.open(io.BytesIO(content(value)))
-    except UnidentifiedImageError:
-        raise NotAnImage("no image format is known that begins like it") from None
-    except (*LOADING, Image.DecompressionBombError) as error:
-        raise NotAnImage(str(error).split("\n")[0][:200]) from None
-    if image.width * image.height > MAX_PIXELS:
-        raise NotAnImage(f"it has {image.width} x {image.height} pixels, at most {MAX_PIXELS:,} are decoded")
-    return image

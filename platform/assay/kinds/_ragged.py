@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,19 @@ from assay.errors import Fault
 from assay.kinds import _tensors
 
 MIN_STEPS = 2  # fewer say nothing about time
+LARGEST = float(np.finfo(np.float32).max)
+FAR = 2.0**10  # means at so many times the spread leave float32 fewer than 2**14 values for the moves of a channel
+EXACT = (pa.float32(), pa.float16(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16())  # that float32 holds exactly
 DROP = "drop these rows"
 LISTS = pa.large_list(pa.large_list(pa.float64()))
 
 
 @dataclass(frozen=True)
 class Ragged:
-    """The steps of N series one after another: value_SC float32, NaN where missing, and how many steps each has."""
+    """The steps of N series one after another: value_SC, NaN where missing, and how many steps each has.
+
+    Numbers are float64 where float32 might not hold them.
+    """
 
     value_SC: np.ndarray
     length_N: np.ndarray
@@ -46,28 +53,31 @@ class Ragged:
     def infinite(self) -> np.ndarray:
         """Return a mask of the series that hold an infinite number."""
         mask_N = np.zeros(len(self.length_N), bool)
-        mask_N[self.row_S[np.isinf(self.value_SC).any(axis=1)]] = True
+        mask_N[self.row_S[(np.abs(self.value_SC) > LARGEST).any(axis=1)]] = True
         return mask_N
 
     def broken(self) -> np.ndarray:
         """Return a mask of the series that nothing can be learned from: too short, or not finite."""
         return np.asarray((self.ends() < MIN_STEPS) | self.infinite())
 
-    def padded(self, num_steps: int, fill: float) -> np.ndarray:
+    def padded(self, num_steps: int, fill: float, centres: Sequence[float] = ()) -> np.ndarray:
         """Return x_NTC, NaN after each end; longer series are cut, gaps are bridged by straight lines.
 
         Before the first and after the last value of a channel that value stands; a channel without any holds `fill`.
+        `centres` is taken off each channel before it becomes float32.
         """
         shape = (len(self.length_N), num_steps, self.value_SC.shape[1])
         x_NTC = np.full(shape, np.nan, np.float32)
         row_S, step_S = self.row_S, self.step_S
         kept_S = step_S < num_steps
-        x_NTC[row_S[kept_S], step_S[kept_S]] = self.value_SC[kept_S]
+        centre_C = np.array(centres or np.zeros(shape[2]))
+        value_SC = self.value_SC - centre_C if centre_C.any() else self.value_SC
+        x_NTC[row_S[kept_S], step_S[kept_S]] = value_SC[kept_S]
         end_N = np.minimum(self.ends(), num_steps)
         missing_NT = np.isnan(x_NTC).any(axis=2) & (np.arange(num_steps) < end_N[:, None])
         for row in np.flatnonzero(missing_NT.any(axis=1)):
             for channel in range(shape[2]):
-                _bridge(x_NTC[row, : end_N[row], channel], fill)
+                _bridge(x_NTC[row, : end_N[row], channel], 0.0 if centre_C[channel] else fill)
         return x_NTC
 
 
@@ -101,8 +111,9 @@ def read(column: pa.ChunkedArray | pa.Array, name: str, row_N: np.ndarray) -> Ra
             f"column '{name}'", f"steps have {sizes[0]} to {sizes[-1]} channels (first change: row {first})",
             "give each step a number for every channel; null where it is missing",
         )  # fmt: skip
-    value_SC = np.full((len(size_S), int(sizes[0]) if len(sizes) else 1), np.nan, np.float32)
-    value_SC[size_S > 0] = _numbers(flat.flatten()).reshape(-1, value_SC.shape[1])
+    numbers = _numbers(flat.flatten())
+    value_SC = np.full((len(size_S), int(sizes[0]) if len(sizes) else 1), np.nan, numbers.dtype)
+    value_SC[size_S > 0] = numbers.reshape(-1, value_SC.shape[1])
     return Ragged(value_SC, length_N)
 
 
@@ -128,7 +139,8 @@ def _is_flat(series: Any) -> bool:
 
 
 def _numbers(flat: pa.Array) -> np.ndarray:
-    found: np.ndarray = pc.cast(flat, pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+    kind = pa.float32() if flat.type in EXACT else pa.float64()
+    found: np.ndarray = pc.cast(flat, kind, safe=False).to_numpy(zero_copy_only=False)
     return found
 
 
@@ -143,7 +155,12 @@ def _bridge(value_T: np.ndarray, fill: float) -> None:
 
 
 def to_array(
-    column: pa.ChunkedArray | pa.Array, name: str, shape: tuple[int, ...], fill: float, row_N: np.ndarray
+    column: pa.ChunkedArray | pa.Array,
+    name: str,
+    shape: tuple[int, ...],
+    fill: float,
+    row_N: np.ndarray,
+    centres: Sequence[float] = (),
 ) -> np.ndarray | Fault:
     """Return x_NTC of the shape (most steps, channels) that training told, or the fault that prevents it."""
     found = read(column, name, row_N)
@@ -159,25 +176,35 @@ def to_array(
         return row_fault(name, int(short_N.sum()), len(row_N), f"have fewer than {MIN_STEPS} steps", row_N[short_N][0])
     if num_channels != shape[1]:  # of no rows nobody knows how many channels they would have
         found = Ragged(np.zeros((0, shape[1]), np.float32), found.length_N)
-    return found.padded(shape[0], fill)
+    return found.padded(shape[0], fill, centres)
 
 
-def to_plain(column: pa.ChunkedArray | pa.Array, name: str, num_steps: int) -> list[Any] | Fault:
+def to_plain(
+    column: pa.ChunkedArray | pa.Array, name: str, num_steps: int, centres: Sequence[float] = ()
+) -> list[Any] | Fault:
     """Return the first steps of each series as lists of numbers, of lists where there are channels; None where missing.
 
-    Numbers are the shortest that are read as the same float32.
+    Numbers are the shortest that are read as the same float32, or as the same at all where channels have centres.
     """
+    exact = any(centres)
     found = read(column, name, np.arange(len(column)))
     if isinstance(found, Fault):
         return found
     flat = found.value_SC.shape[1] == 1
     series = np.split(found.value_SC, np.cumsum(found.length_N)[:-1])
-    plain = [[[_shortest(value) for value in step] for step in steps[:num_steps]] for steps in series]
+    plain = [[[_shortest(value, exact) for value in step] for step in steps[:num_steps]] for steps in series]
     return [[step[0] for step in steps] for steps in plain] if flat else plain
 
 
-def _shortest(value: np.float32) -> float | None:
-    return float(str(value)) if np.isfinite(value) else None
+def _shortest(value: np.floating[Any], exact: bool) -> float | None:
+    if not np.isfinite(value):
+        return None
+    return float(value) if exact else float(str(np.float32(value)))
+
+
+def centre(mean: float, std: float) -> float:
+    """Return what is taken off a channel: its mean where that is far from zero, else nothing."""
+    return mean if abs(mean) >= FAR * std and mean else 0.0
 
 
 def row_fault(name: str, count: int, num_rows: int, what: str, first: int) -> Fault:

@@ -13,9 +13,10 @@ import pyarrow as pa
 from assay.batch import Batch, Column
 from assay.cells import BY_DEFAULT, MissingValues
 from assay.errors import DataFault, Fault, raise_all
+from assay.image_files import NotAnImage
 from assay.kinds import _columns, _pictures
 from assay.kinds._label import label_profile, summary_of, unknown_columns
-from assay.kinds._pictures import COLOUR, GREY, NotAnImage
+from assay.kinds._pictures import COLOUR, FULL, GREY
 from assay.kinds._tensors import combined, leaf
 from assay.kinds.tabular import Tabular
 from assay.parts import Json, Kind
@@ -25,7 +26,7 @@ from assay.vocabulary import ColumnKind, Task
 
 MAX_SIDE = 64  # pixels of the longer side, unless asked; larger images are made smaller
 FEWEST, WIDEST = 4, 4.0  # pixels of a side, and times a side may be longer than the other, of what looks like images
-FULL, DARK = 255.0, 32.0  # whole numbers up to 255 are pixels as they are, unless none is above 32
+DARK = 32.0  # whole numbers up to 255 are pixels as they are, unless none is above 32
 PIXELS, ENCODED = "pixels", "encoded"
 
 
@@ -144,8 +145,7 @@ def _summary(column: pa.ChunkedArray, row_N: np.ndarray, seed: int) -> ColumnSum
         "first_missing_row": int(row_N[missing_N][0]) if missing_N.any() else -1,
     }
     if not _pictures.is_pixels(array.type):
-        shapes = Counter(_word(shape) for shape in map(_shape_of, present.to_pylist()) if shape)
-        return ColumnSummary(**common, stored=frozenset({ENCODED}), counts=shapes)
+        return _encoded_summary(present, row_n, common)
     try:
         images = _pictures.pixels(present)
     except NotAnImage:
@@ -167,17 +167,38 @@ def _summary(column: pa.ChunkedArray, row_N: np.ndarray, seed: int) -> ColumnSum
     )
 
 
+def _encoded_summary(present: pa.Array, row_n: np.ndarray, common: Mapping[str, Any]) -> ColumnSummary:
+    """Return the sizes of image files, and the range of the numbers of those of more than 8 bits."""
+    shapes: Counter[str] = Counter()
+    ends: list[float] = []
+    bad_n: list[int] = []
+    num_whole = 0
+    for row, value in zip(row_n.tolist(), present.to_pylist(), strict=True):
+        try:
+            shapes[_word(_pictures.size_of(value))] += 1
+            deep = _pictures.deep_range(value)
+        except NotAnImage:
+            continue  # told by its row when the rows are read
+        if deep is not None and not np.isfinite(deep[0]):
+            bad_n.append(row)
+        elif deep is not None:
+            ends += deep[:2]
+            num_whole += deep[2]
+    return ColumnSummary(
+        **common,
+        stored=frozenset({ENCODED}),
+        num_whole=num_whole,
+        num_infinite=len(bad_n),
+        first_infinite_row=bad_n[0] if bad_n else -1,
+        moments=Moments.of(np.array(ends)),
+        counts=shapes,
+    )
+
+
 def _brightness(images: Any, row_n: np.ndarray, seed: int) -> tuple[tuple[int, float], ...]:
     hash_n = row_hash(row_n, seed)
     order = np.argsort(hash_n, kind="stable")[:SAMPLE_SIZE]
     return tuple((int(hash_n[place]), float(images[place].mean())) for place in order)
-
-
-def _shape_of(value: bytes) -> tuple[int, int, int] | None:
-    try:
-        return _pictures.size_of(value)
-    except NotAnImage:
-        return None  # told by its row when the rows are read
 
 
 def _word(shape: tuple[int, ...]) -> str:
@@ -195,10 +216,12 @@ def _column_profile(name: str, summary: ColumnSummary, declared: Any, taken: boo
     column = ColumnProfile(name, ColumnKind.IMAGE, dropped, summary.num_rows, summary.num_missing)
     if dropped or not summary.counts:
         return column
-    low, high = _range(summary)
+    numbers = _range(summary)
+    low, high = numbers or (0.0, FULL)
     side = getattr(declared, "max_side", None) or MAX_SIDE
     sample = tuple(round((value - low) * FULL / (high - low), 4) for _, value in summary.sample)
-    return replace(column, low=low, high=high, shape=_shape(summary.counts, side), sample=sample)
+    made = replace(column, shape=_shape(summary.counts, side), sample=sample)
+    return made if numbers is None else replace(made, low=low, high=high)
 
 
 def _shape(counts: Counter[str], max_side: int) -> tuple[int, int, int]:
@@ -211,15 +234,13 @@ def _shape(counts: Counter[str], max_side: int) -> tuple[int, int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale)), channels
 
 
-def _range(summary: ColumnSummary) -> tuple[float, float]:
-    """Return the numbers that become 0 and 255."""
+def _range(summary: ColumnSummary) -> tuple[float, float] | None:
+    """Return the numbers that become 0 and 255; None of files of 8 bits, whose numbers are what they are."""
     moments = summary.moments
-    whole = summary.num_whole == summary.num_present
-    if (
-        PIXELS not in summary.stored
-        or not moments.count
-        or (whole and DARK < moments.high <= FULL and moments.low >= 0)
-    ):
+    if not moments.count:
+        return None if ENCODED in summary.stored else (0.0, FULL)
+    whole = 2 * summary.num_whole == moments.count  # the smallest and the largest number of each image count
+    if whole and DARK < moments.high <= FULL and moments.low >= 0:
         return 0.0, FULL
     low = min(0.0, moments.low)
     return low, moments.high if moments.high > low else low + 1.0
@@ -259,12 +280,13 @@ def _to_array(column: pa.Array, known: ColumnProfile, row_N: np.ndarray) -> np.n
     if not _pictures.is_pixels(column.type) and not _pictures.is_encoded(column.type):
         return Fault(f"column '{known.name}'", f"found {column.type}, expected images")
     low, high = known.low or 0.0, FULL if known.high is None else known.high
+    deep = None if known.high is None else (low, high)
     pixel_NHWC = np.zeros((len(column), *shape), np.uint8)
     place = 0
     try:
         if not _pictures.is_pixels(column.type):
             for place, value in enumerate(column.to_pylist()):
-                pixel_NHWC[place] = _pictures.decoded(value, shape)
+                pixel_NHWC[place] = _pictures.decoded(value, shape, deep)
             return pixel_NHWC
         images = _pictures.pixels(column)
         if isinstance(images, np.ndarray) and images.shape[1:] == shape and (low, high) == (0.0, FULL):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,9 +22,12 @@ from assay.profile import SAMPLE_SIZE, ColumnProfile, ColumnSummary, Moments, Pr
 from assay.seeds import row_hash
 from assay.vocabulary import ColumnKind, Task
 
-STEPS = " steps"  # after the column's name: the summary of its lengths
+STEPS, CHANNEL, MOVES = " steps", " channel ", " moves "  # after the column's name: summaries of its parts
+PARTS = rf"({STEPS}|({CHANNEL}|{MOVES})\d+)$"
+FEW = 4.0  # steps of float32: smaller moves than so many are lost in rounding
 USUAL_SHARE = 0.995  # of the series are not longer than the most steps
 SPARE = 3.0  # where the longest has no more than so many times as many steps, none is cut
+MOST_CHANNELS = 100_000
 SERIES = "series"  # among the storage types of a summary
 
 
@@ -32,7 +36,8 @@ class Series(Kind):
 
     A series is a list of numbers, or a list of steps that are lists of channels; files hold them as Arrow lists,
     requests as nested JSON lists. Missing numbers inside are bridged, a series of fewer than two steps or with an
-    infinite number is refused by its row. The few that are far longer than all others are cut.
+    infinite number is refused by its row. The few that are far longer than all others are cut. Channels far from zero,
+    such as coordinates in metres, are centred before they become float32.
 
     Example:
         >>> rows = pa.table({"x": [[1.0, 2.0], [3.0, None, 5.0], [1, 0], [2, 4]], "y": [*"abab"]})
@@ -102,7 +107,7 @@ class Series(Kind):
         beside = replace(profile, columns=tuple(column for column in profile.columns if column not in known))
         found = Tabular().as_request(table, beside)
         for column in known:
-            series = _ragged.to_plain(table.column(column.name), column.name, column.shape[0])
+            series = _ragged.to_plain(table.column(column.name), column.name, column.shape[0], column.centres)
             if isinstance(series, Fault):
                 raise DataFault(series)
             found = [{column.name: one, **row} for one, row in zip(series, found, strict=True)]
@@ -136,7 +141,7 @@ def _holds_series(column: pa.ChunkedArray) -> bool:
 
 
 def _of(name: str, series: list[str]) -> bool:
-    return name in series or name.removesuffix(STEPS) in series
+    return name in series or re.sub(PARTS, "", name) in series
 
 
 def _summaries(column: pa.ChunkedArray, name: str, row_N: np.ndarray, seed: int) -> dict[str, ColumnSummary]:
@@ -166,7 +171,36 @@ def _summaries(column: pa.ChunkedArray, name: str, row_N: np.ndarray, seed: int)
         moments=Moments.of(end_N.astype(np.float64)),
         sample=tuple(zip(hash_N[order_n].tolist(), end_N[order_n].tolist(), strict=True)),
     )
-    return {name: values, name + STEPS: lengths}
+    return {name: values, name + STEPS: lengths, **_channels(found, name)}
+
+
+def _channels(found: _ragged.Ragged, name: str) -> dict[str, ColumnSummary]:
+    """Return the values of each channel, and how much it moves from step to step."""
+    same_S = np.diff(found.row_S) == 0
+    summaries = {}
+    for place, value_S in enumerate(found.value_SC.T.astype(np.float64)):
+        move_s = np.abs(np.diff(value_S)[same_S])
+        for part, number_s in ((CHANNEL, value_S), (MOVES, move_s[move_s > 0])):
+            moments = Moments.of(number_s[np.isfinite(number_s)])
+            summaries[f"{name}{part}{place}"] = ColumnSummary(len(found.length_N), moments=moments)
+    return summaries
+
+
+def _far_channels(name: str, summaries: Mapping[str, ColumnSummary]) -> tuple[tuple[float, ...], str]:
+    """Return what is taken off each channel, and a word about one whose moves are lost even so."""
+    centres, lost = list[float](), ""
+    while (place := len(centres)) < MOST_CHANNELS and f"{name}{CHANNEL}{place}" in summaries:
+        values, moves = (summaries[f"{name}{part}{place}"].moments for part in (CHANNEL, MOVES))
+        centres.append(_ragged.centre(values.mean, values.std) if values.count else 0.0)
+        if not values.count or not moves.count:
+            continue
+        farthest = max(abs(values.low - centres[-1]), abs(values.high - centres[-1]))
+        if moves.mean < FEW * farthest * float(np.finfo(np.float32).eps):
+            lost = (
+                f"channel {place} moves by {moves.mean:.3g} on average, from {values.low:.10g} to {values.high:.10g}, "
+                "which float32 cannot tell apart; give differences, or values since the start of each series"
+            )
+    return (tuple(centres) if any(centres) else ()), lost
 
 
 def _column_profile(name: str, summaries: Mapping[str, ColumnSummary], declared: Any) -> ColumnProfile:
@@ -174,6 +208,7 @@ def _column_profile(name: str, summaries: Mapping[str, ColumnSummary], declared:
     usual = int(np.quantile([length for _, length in lengths.sample], USUAL_SHARE, method="higher"))
     longest = int(lengths.moments.high)
     known = values.moments.count > 0
+    centres, note = _far_channels(name, summaries)
     return ColumnProfile(
         name,
         ColumnKind.SERIES,
@@ -185,6 +220,8 @@ def _column_profile(name: str, summaries: Mapping[str, ColumnSummary], declared:
         low=values.moments.low if known else None,
         high=values.moments.high if known else None,
         shape=(longest if longest <= SPARE * usual else usual, int(next(iter(values.counts), "1"))),
+        centres=centres,
+        note=note,
     )
 
 
@@ -242,4 +279,6 @@ def _beside(
 def _array(table: pa.Table, column: ColumnProfile, row_N: np.ndarray) -> np.ndarray | Fault:
     if column.name not in table.column_names:
         return Fault(f"column '{column.name}'", "is missing, expected series")
-    return _ragged.to_array(table.column(column.name), column.name, column.shape, column.mean or 0.0, row_N)
+    return _ragged.to_array(
+        table.column(column.name), column.name, column.shape, column.mean or 0.0, row_N, column.centres
+    )

@@ -57,6 +57,7 @@ class Tabular(Kind):
     ) -> Profile:
         label_known, faults = label_profile(label, summary_of(label, summaries), task, positive, missing.rules(label))
         faults += unknown_columns(declared, summaries)
+        raise_all(DataFault, [_of_other_rows(name, told) for name, told in declared.items() if _is_of_other_rows(told)])
         columns = self.columns(summaries, label, declared, missing)
         faults += [fault for column in columns for fault in column_faults(column, summaries[column.name])]
         if not any(not column.dropped for column in columns):
@@ -160,6 +161,17 @@ def _label_array(table: pa.Table, profile: Profile, row_N: np.ndarray, faults: l
         )
         return None
     return code_N
+
+
+def _is_of_other_rows(told: Any) -> bool:
+    return told.kind in (ColumnKind.IMAGE, ColumnKind.SERIES) and not told.drop
+
+
+def _of_other_rows(name: str, told: Any) -> Fault:
+    kind = told.kind.value
+    holds = "bytes of images or paths that lead to some" if told.kind is ColumnKind.IMAGE else "lists of numbers"
+    fix = f"give it {holds}, or remove the line"
+    return Fault(f"column '{name}'", f"is declared as {kind}, and these rows are a table without any {kind}", fix)
 
 
 def _column_profile(name: str, raw: ColumnSummary, declared: Any, rules: Rules) -> ColumnProfile:

@@ -6,9 +6,12 @@ import numpy as np
 from pydantic import Field
 
 from assay.batch import Batch, Column
+from assay.cells import UNSPACED
 from assay.parts import Json, Step
 from assay.spec.strict import Strict
 from assay.vocabulary import ColumnKind
+
+WORD = rf"(?u)[{UNSPACED}]|[^\W{UNSPACED}]{{2,}}"  # of two letters or more, where there are spaces
 
 
 class HashedText(Step):
@@ -32,7 +35,8 @@ class HashedText(Step):
     def apply(self, state: Json, batch: Batch) -> Batch:
         from sklearn.feature_extraction.text import HashingVectorizer
 
-        vectorizer = HashingVectorizer(n_features=self.params.num_bins, ngram_range=(1, self.params.max_words))
+        words = {"ngram_range": (1, self.params.max_words), "token_pattern": WORD}
+        vectorizer = HashingVectorizer(n_features=self.params.num_bins, **words)
         columns, meaning = {}, {}
         for name in batch.names(*self.takes):
             columns[name] = np.zeros((len(batch), self.params.num_bins), np.float32)

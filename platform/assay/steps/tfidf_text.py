@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from assay.batch import Batch, Column
+from assay.cells import TERM
 from assay.parts import Json, Step
 from assay.spec.strict import Strict
 from assay.steps import _sample
@@ -17,7 +18,6 @@ from assay.vocabulary import ColumnKind
 
 NUM_BINS = 2**20  # terms that meet in one bin are rare, and only bins that are used are kept
 SVD_ROUNDS = 4
-WORD = r"(?u)\b\w+\b"
 
 
 class TfidfText(Step):
@@ -109,7 +109,7 @@ class TfidfText(Step):
         from sklearn.feature_extraction.text import HashingVectorizer
 
         common = {"n_features": NUM_BINS, "norm": None, "alternate_sign": False, "strip_accents": "unicode"}
-        words = HashingVectorizer(ngram_range=(1, self.params.max_words), token_pattern=WORD, **common)
+        words = HashingVectorizer(ngram_range=(1, self.params.max_words), token_pattern=TERM, **common)
         found = [words.transform(texts)]
         if self.params.first_letters:
             pieces = HashingVectorizer(analyzer="char_wb", ngram_range=(2, self.params.max_letters), **common)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from assay.cells import with_nulls
 from assay.errors import DataFault, Fault, did_you_mean, raise_all
 from assay.forecasting.clock import time_ranks
+from assay.kinds._ragged import centre
 from assay.model import Model
 from assay.spec import Experiment, SeriesSpec
 
@@ -131,7 +132,10 @@ def _numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         text = str(error).split("\n")[0][:100]
         raise DataFault.at(f"column '{name}'", f"is a channel, but holds no numbers ({text})", "see `series`") from None
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.float32)
+    value_S = found.to_numpy(zero_copy_only=False)
+    known = value_S[np.isfinite(value_S)]
+    far = len(known) and centre(float(known.mean()), float(known.std()))
+    return np.asarray(value_S, np.float64 if far else np.float32)
 
 
 def _lists(value_SC: np.ndarray, length_N: np.ndarray) -> pa.Array:

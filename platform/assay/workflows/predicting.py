@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from assay.forecasting.framing import Framed
 from assay.forecasting.requests import framing_of
 from assay.model import Model
 from assay.parts import Json
+from assay.sources.images import SKIP
 from assay.store import artifact, tables
 from assay.store.runs import Storage
 from assay.vocabulary import OnError, Shelf
@@ -27,6 +29,18 @@ from assay.workflows.choices import METRIC_OF
 from assay.workflows.finalize import scores
 from assay.workflows.models import resolve, title
 from assay.workflows.unseen_levels import HEAD_ROWS, unseen_levels
+
+
+@contextmanager
+def _for_new_rows() -> Iterator[None]:
+    """Name the option of rows to predict where a fault names the key of an experiment file."""
+    try:
+        yield
+    except DataFault as error:
+        faults = [
+            replace(one, fix=one.fix.replace(SKIP, "go on without it: `--on-error skip`")) for one in error.faults
+        ]
+        raise DataFault(*faults) from None
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,7 @@ class Source:
         return Reading.new_files(self.declared).with_broken("error" if self.on_error is OnError.FAIL else "report")
 
 
+@_for_new_rows()
 def predict(
     reference: str,
     source: Source,
@@ -93,6 +108,7 @@ def on_error_of(text: str) -> OnError:
     return OnError(text)
 
 
+@_for_new_rows()
 def read(source: Source) -> pa.Table:
     """Return all rows of files.
 
@@ -152,6 +168,7 @@ def reported(bad: Sequence[BadRow]) -> Json:
     return {"bad_rows": len(bad), "errors": [one.to_json() for one in bad[:MAX_NAMED]]}
 
 
+@_for_new_rows()
 def evaluate(
     reference: str, source: Source, storage: Storage, metric: str | None = None, tracking_uri: str | None = None
 ) -> Json:

@@ -24,7 +24,7 @@ from assay.profile import Profile
 from assay.recipe import Recipe, StepState, learn_steps
 from assay.seeds import child
 from assay.spec import ColumnSpec, Experiment, PartSpec
-from assay.vocabulary import Shelf, Task
+from assay.vocabulary import ColumnKind, Shelf, Task
 from assay.workflows.choices import kind_of, split_key
 from assay.workflows.dividing import folds_of, tell_of_empty_test
 from assay.workflows.forecasts import Frames, frame
@@ -142,8 +142,15 @@ def _table(given: Any, paths: str | list[str], experiment: Experiment) -> tuple[
         return whole_series(loading.from_memory(given), experiment)
     listed = [paths] if isinstance(paths, str) else paths
     table, num_skipped = loading.load_whole(listed, Reading.of(experiment.data))
+    loading.check_image_paths(table, listed, Reading.of(experiment.data), not_images(experiment))
     table, num_more = whole_series(table, experiment)
     return table, num_skipped + num_more
+
+
+def not_images(experiment: Experiment) -> set[str]:
+    """Return the columns that no image is read from, whatever they hold."""
+    said = {name for name, told in experiment.columns.items() if told.drop or told.kind not in (None, ColumnKind.IMAGE)}
+    return said | {experiment.data.label}
 
 
 def labelled(table: pa.Table, experiment: Experiment) -> pa.Table:

@@ -28,7 +28,7 @@ from assay.workflows import choices
 from assay.workflows.column_choices import Decision, column_choices, words_as_classes
 from assay.workflows.long_series import whole_series
 from assay.workflows.networks import check_gpus
-from assay.workflows.prepare import check_columns, divided
+from assay.workflows.prepare import check_columns, divided, not_images
 from assay.workflows.ready import check_parts, make_plan, make_ready, settled, slots
 from assay.workflows.time_choices import time_choices
 
@@ -71,6 +71,7 @@ def initial(data: list[str], label: str, declared: str | None = None, preset: st
     experiment = Experiment.model_validate(plain)
     table = head(data, Reading.of(experiment.data))
     check_columns(table, experiment)
+    loading.check_image_paths(table, data, Reading.of(experiment.data), {label})
     of_time = time_choices(table, label) if choices.kind_of(experiment, table) == "tabular" else []
     reasons += _write_down(plain, of_time)
     if "forecast" in plain:
@@ -202,4 +203,6 @@ def planned(experiment: Experiment) -> Json:
 def _head_of(paths: str | list[str], experiment: Experiment) -> tuple[pa.Table, int]:
     listed = [paths] if isinstance(paths, str) else paths
     most = HEAD_ROWS if experiment.forecast is None else SERIES_ROWS
-    return whole_series(loading.peek(listed, Reading.of(experiment.data), most), experiment)
+    table = loading.peek(listed, Reading.of(experiment.data), most)
+    loading.check_image_paths(table, listed, Reading.of(experiment.data), not_images(experiment))
+    return whole_series(table, experiment)
