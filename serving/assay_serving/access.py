@@ -80,7 +80,7 @@ class Access:
         if scheme.lower() != "bearer" or not shown.strip():
             what = f"a token with the scope '{needed}'" if needed else "a token"
             raise _unauthorized(f"{what} is needed: {ASK}")
-        digest, now_s = digest_of(shown.strip()), time.time()
+        digest, now_s = digest_of(_as_text(shown.strip())), time.time()
         found = None
         for token in (*self._own, *(self._planned or ())):  # all of them, so that the time tells nothing
             if hmac.compare_digest(digest, token.digest):
@@ -88,6 +88,14 @@ class Access:
         if found is None or (found.expires_s is not None and found.expires_s <= now_s):
             raise _unauthorized(f"the token is not known here, was revoked or has expired; {ASK}")
         return found
+
+
+def _as_text(shown: str) -> str:
+    """Return a token as it was written: headers are read as Latin-1, and clients send UTF-8."""
+    try:
+        return shown.encode("latin-1").decode()
+    except UnicodeError:
+        return shown
 
 
 def _unauthorized(text: str) -> RequestFault:

@@ -65,20 +65,47 @@ def parsing(body: bytes) -> Iterator[None]:
 
 
 class _Inflater:
-    """Inflates chunk by chunk, and stops at the limit instead of filling the memory."""
+    """Inflates chunk by chunk, and stops at the limit instead of filling the memory.
+
+    gzip may come in several members, one after the other; deflate with the head of zlib, or without as some send it.
+    """
 
     def __init__(self, encoding: str) -> None:
-        self._stream = zlib.decompressobj(WINDOW_BITS[encoding])
+        self._bits = WINDOW_BITS[encoding]
+        self._head = b""  # of deflate, until it shows whether it is that of zlib
+        self._stream = None if self._bits == zlib.MAX_WBITS else zlib.decompressobj(self._bits)
 
     def add(self, chunk: bytes, max_bytes: int) -> bytes:
-        try:
-            return self._stream.decompress(chunk, max_bytes)
-        except zlib.error as error:
-            raise bad_request(f"the compressed body is broken ({error})") from None
+        if self._stream is None:
+            chunk = self._head = self._head + chunk
+            if len(chunk) < ZLIB_HEAD_BYTES:
+                return b""
+            bits = self._bits if _is_zlib(chunk) else -self._bits
+            self._stream = zlib.decompressobj(bits)
+        found = bytearray()
+        while chunk and len(found) < max_bytes:
+            if self._stream.eof:
+                if not chunk.strip(b"\0"):
+                    break  # what some programs pad the last block with
+                self._stream = zlib.decompressobj(self._bits)
+            try:
+                found += self._stream.decompress(chunk, max_bytes - len(found))
+            except zlib.error as error:
+                raise bad_request(f"the compressed body is broken ({error})") from None
+            chunk = self._stream.unused_data
+        return bytes(found)
 
     def finish(self) -> None:
-        if not self._stream.eof:
+        if self._stream is None or not self._stream.eof:
             raise bad_request("the compressed body is cut off")
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether deflated bytes begin with the head of zlib. Source: RFC 1950, section 2.2."""
+    return head[0] & 0x0F == zlib.DEFLATED and (head[0] * 256 + head[1]) % 31 == 0
+
+
+ZLIB_HEAD_BYTES = 2
 
 
 def _too_large(max_bytes: int) -> RequestFault:

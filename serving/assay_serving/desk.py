@@ -24,7 +24,7 @@ from assay_serving.served import Served
 from assay_serving.settings import ModelPlan, ModelRef, Plan
 from assay_serving.spread import Turnout, Vote
 from assay_serving.versions import Versions
-from assay_serving.waiting import WaitingRoom
+from assay_serving.waiting import Arrivals, WaitingRoom
 
 # Converted already, or as they were sent: those of many requests are converted together.
 Rows: TypeAlias = Batch | pa.Table
@@ -77,6 +77,7 @@ class Desk:
         self.calling: list[Callable[[Served, int, int], None]] = []  # told of each predict call: its requests, its rows
         self.loads: Counter[tuple[str, str, str]] = Counter()  # name, version and `loaded` or `refused`
         self.room = WaitingRoom(settings.MAX_WAIT_S)
+        self.arrivals = Arrivals(settings.MAX_ARRIVING_BYTES)
         self._load_version = load
         self._loaded = Versions(self._load, max_loaded)
         self._threads = threads

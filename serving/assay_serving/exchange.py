@@ -43,17 +43,18 @@ async def answered(
         RequestFault, DataFault: it cannot be answered.
         NotServed: there is no such model or version.
     """
+    body = await body_of(request, desk)  # before it is admitted: a slow line must not keep others out
     try:
-        with desk.room.admitted(declared_bytes(request)):
-            return await _answered(request, desk, name, version, read)
+        with desk.room.admitted(len(body)):
+            return await _answered(request, body, desk, name, version, read)
     except Overloaded:
         raise overloaded() from None
 
 
 async def _answered(
-    request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
+    request: Request, body: bytes, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
 ) -> tuple[Answered, Wish]:
-    found = await asked(request, desk, name, version, read, as_sent=True)
+    found = await asked(request, body, desk, name, version, read, as_sent=True)
     served = found.served
     vote = await voted(desk, served, found.batch)
     degraded.mark(request, vote.turnout)
@@ -76,7 +77,14 @@ class Asked(Generic[Wish]):
 
 
 async def asked(
-    request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish], *, as_sent: bool = False
+    request: Request,
+    body: bytes,
+    desk: Desk,
+    name: str | None,
+    version: str | None,
+    read: Read[Wish],
+    *,
+    as_sent: bool = False,
 ) -> Asked[Wish]:
     """Read a request, and choose who answers it; see `answered`.
 
@@ -85,7 +93,6 @@ async def asked(
     Raises:
         RequestFault, DataFault, NotServed: it cannot be answered.
     """
-    body = await body_of(request, desk)
     key = request.headers.get(KEY_HEADER, "").encode() or body
     served = await loaded(desk, desk.routes.choose(desk.routes.first if name is None else name, version, key))
 
@@ -98,12 +105,6 @@ async def asked(
         return Asked(served, table, wish, *served.rows(table))
 
     return await off_loop(read_rows, len(body))
-
-
-def declared_bytes(request: Request) -> int:
-    """Return what a request says that its body has; 0 where it says nothing."""
-    length = request.headers.get("content-length", "")
-    return min(int(length), settings.MAX_BODY_BYTES) if length.isdecimal() else 0
 
 
 async def loaded(desk: Desk, ref: ModelRef) -> Served:
@@ -119,19 +120,18 @@ async def loaded(desk: Desk, ref: ModelRef) -> Served:
 
 
 async def body_of(request: Request, desk: Desk) -> bytes:
-    """Return the body of a request.
+    """Return the body of a request, however slowly it comes, within limits of time and of all that arrives at once.
 
     Raises:
-        RequestFault: there is no room for one more, or the body is too large or broken.
+        RequestFault: there is no room for one more, or the body is too large, too slow or broken.
     """
-    try:
-        desk.admit()  # before reading: a server that is full must not fill its memory too
-    except Overloaded:
-        raise overloaded() from None
     headers = request.headers
     encoding, length = headers.get("content-encoding", ""), headers.get("content-length", "")
     try:
-        return await bodies.read(request.stream(), encoding, length)
+        desk.admit()  # before reading: a server that is full must not fill its memory too
+        return await bodies.read(desk.arrivals.watched(request.stream()), encoding, length)
+    except Overloaded:
+        raise overloaded() from None
     except ClientDisconnect:  # nobody reads this; it is counted
         raise RequestFault(LEFT, "the client left before the body ended") from None
 

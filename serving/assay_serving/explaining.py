@@ -22,7 +22,7 @@ from assay.explaining.explanation import (
 from assay.explaining.rows import Row
 from assay_serving import invocations, rows, settings
 from assay_serving.desk import Desk
-from assay_serving.exchange import Asked, asked, overloaded, predicted
+from assay_serving.exchange import Asked, asked, body_of, overloaded, predicted
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.served import Served
 
@@ -61,7 +61,7 @@ class Explaining:
             self._num_asked -= 1
 
     async def _answer(self, request: Request, name: str, version: str | None) -> tuple[Served, list[dict[str, Any]]]:
-        found = await asked(request, self._desk, name, version, _read)
+        found = await asked(request, await body_of(request, self._desk), self._desk, name, version, _read)
         served, (wished, evaluations) = found.served, found.wish
         assert isinstance(found.batch, Batch), "rows to explain are converted as they are read"
         of = _class(served, wished)

@@ -26,6 +26,7 @@ ENABLED = "RAY_SERVE_ENABLE_HA_PROXY"
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 HOME = "/tmp"  # noqa: S108 - a folder of ours is made in it; sockets of a longer path than it allows cannot be bound
 ERRORS = (404, 500, 502, 503, 504)  # of what is no HTTP, HAProxy says 400 in HTML, which nothing changes
+HEAD_KIB = 320  # room for the head of a request: above the 256 KiB that the server itself takes, so that it says so
 CPUS_PER_THREAD = 8  # of HAProxy: one answers tens of thousands of requests a second, more than eight replicas do
 
 SETTINGS = {
@@ -41,6 +42,8 @@ SETTINGS = {
     # kills replicas kills two at most. Asking changes nothing, so it may be repeated.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_RETRIES": "1",
+    # What the head of a request may have: cookies of a single sign-on and tokens with groups take tens of KiB.
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": str(HEAD_KIB * 2**10),
     # A message to a Python process for each request, for figures that the server has itself.
     "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     # Our own code in the event loop that reads the requests: what takes long runs in threads of ours anyway.

@@ -19,6 +19,7 @@ TOKEN_VARIABLE = "ASSAY_SERVE_TOKEN"  # noqa: S105 - the name of the variable, n
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # of models and versions, as they stand in URLs
 
 MAX_BODY_BYTES = 16 * 2**20  # about 100,000 rows of 20 columns as JSON; also the cap on an inflated body
+MAX_ARRIVING_BYTES = 16 * MAX_BODY_BYTES  # of all bodies that are coming in at one time
 MAX_PARTS = 2_000_000  # lists and objects in a JSON body: pixels of images, steps of series, one for 8 bytes
 MAX_ROWS = 100_000  # beyond it a batch job is the right tool, and one request would hold up all others
 REQUEST_TIMEOUT_S = 30.0  # then 504; a proxy in front of us must give up later, so that ours is the answer seen

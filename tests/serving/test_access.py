@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from assay.errors import SpecFault
 from assay.store.tokens import digest_of
 from assay.vocabulary import Scope
 from assay_serving.access import Access, refuse_open_door
+from assay_serving.faults import RequestFault
 from assay_serving.hosts import HostNames
 from assay_serving.openapi.route import said_of
 from assay_serving.scopes import Way, way_of
@@ -222,3 +224,12 @@ def test_a_token_vouches_for_a_page_of_another_site(open_app: Any, folders: dict
     app = open_app(folders["mixed"], access, hosts=HostNames("127.0.0.1", ["here"]))
     headers = {"origin": "https://shop.example", "authorization": "Bearer secret"}
     assert app.get("/v2", headers=headers).status_code == 200
+
+
+def test_a_token_of_other_letters_than_ascii_is_known_as_clients_send_it() -> None:
+    access = Access(digest_of("schlüssel-✓"))
+    sent = "schlüssel-✓".encode().decode("latin-1")
+    assert access.admitted(f"Bearer {sent}", Scope.ADMIN)
+    with pytest.raises(RequestFault) as caught:
+        access.admitted("Bearer \xff\xfe", Scope.ADMIN)
+    assert caught.value.status == HTTPStatus.UNAUTHORIZED

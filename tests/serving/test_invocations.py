@@ -201,3 +201,17 @@ def test_a_missing_value_may_be_nan_in_any_column_as_pandas_writes_it(
     assert answer.status_code == 200, answer.text
     without = mixed.post("/invocations", json={"dataframe_records": [dict.fromkeys(row), row][:num_rows]})
     assert answer.json() == without.json()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [
+        ("text/csv; header=present", "utf-8"),
+        ("Text/CSV; charset=ISO-8859-1", "latin-1"),
+        ('text/csv; a=b; charset="utf-16"', "utf-16"),
+    ],
+)
+def test_csv_may_come_with_parameters_and_in_another_charset(mixed: Any, content_type: str, charset: str) -> None:
+    body = "age,city,member,joined,note\n61,Rome,true,2024-05-17,déjà vu\n"
+    answer = mixed.post("/invocations", content=body.encode(charset), headers={"content-type": content_type})
+    assert answer.status_code == 200, answer.text

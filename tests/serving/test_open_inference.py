@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from assay_serving.settings import Plan
+
 DATATYPES = {"age": "FP64", "city": "BYTES", "member": "BOOL", "joined": "BYTES", "note": "BYTES"}
 
 
@@ -196,3 +198,13 @@ def test_statistics_count_requests_and_rows(open_app: Any, folders: Any, row: di
 def test_the_repository_lists_the_model_and_leaves_loading_to_the_operator(mixed: Any) -> None:
     assert mixed.post("/v2/repository/index").json() == [{"name": "m", "version": "1", "state": "READY", "reason": ""}]
     assert mixed.post("/v2/repository/models/m/unload").status_code == 403
+
+
+def test_a_model_named_stats_has_its_metadata_beside_the_statistics_of_all(open_app: Any, folders: Any) -> None:
+    app = open_app(folders["mixed"])
+    app.runner.run(app.desk.switch(Plan.alone("stats", "1", str(folders["mixed"]))))
+    found = app.get("/v2/models/stats").json()
+    assert found["name"] == "stats"
+    assert found["parameters"]["release"] == {"champion": "1"}
+    assert [one["name"] for one in found["model_stats"]] == ["stats"]
+    assert app.get("/v2/models/stats/ready").json() == {"name": "stats", "ready": True}

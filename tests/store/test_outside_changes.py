@@ -10,7 +10,7 @@ import pytest
 from assay.engines.following import Problems
 from assay.errors import SpecFault
 from assay.model import Model
-from assay.store import artifact
+from assay.store import artifact, files
 from assay.store.registry import FORMER_TAG, Registry
 from assay.store.releases import SHARE_TAG, Releases
 from assay.store.runs import Storage
@@ -128,3 +128,19 @@ def test_every_problem_is_reported_once_whatever_its_class() -> None:
         "stays as it is: b",
         "follows again",
     ]
+
+
+def test_a_server_that_starts_after_its_champion_was_deleted_takes_no_other(storage: Storage) -> None:
+    client(storage).delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
+    with pytest.raises(SpecFault, match=r"model 'churn': has no champion any more.*assay promote churn VERSION"):
+        Production(storage, ["churn"])
+    assert Production(storage, ["churn/2"]).releases()[0].champion.version == "2"
+
+
+def test_a_storage_that_may_only_be_read_is_read(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    Tracking(None, storage.root).client()
+    guard = storage.root / "mlflow.guard"
+    guard.unlink(missing_ok=True)
+    monkeypatch.setattr(files, "may_write", lambda _: False)
+    assert Production(storage, ["churn"]).releases()[0].champion.version == "1"
+    assert not guard.exists()

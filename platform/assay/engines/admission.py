@@ -45,10 +45,10 @@ class Admission:
         ours = {"name": OURS, "digest": digest_of(self.secret), "scopes": [Scope.READ.value]}
         return told | {"tokens": [ours, *(_planned(token) for token in self.tokens)]}
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> dict[bytes, bytes]:
         """Return what shows a server of this admission who we are."""
         token = _own_token() if self.tokens is None else self.secret
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        return {b"Authorization": f"Bearer {token}".encode()} if token else {}
 
     def __str__(self) -> str:
         if self.tokens is None:

@@ -17,6 +17,22 @@ ENABLED, PLACE = "RAY_SERVE_ENABLE_HA_PROXY", "RAY_SERVE_HAPROXY_SERVER_STATE_BA
 HEAD = {"node:__internal_head__": 0.001}
 
 
+def fitting(wanted: bool | None, host: str) -> bool | None:
+    """Return whether HAProxy is wanted in front of a server that listens on `host`: of IPv6 it is not.
+
+    Ray Serve lets HAProxy ask the replicas of its own node at 127.0.0.1, where such a server does not listen.
+
+    Raises:
+        ClusterFault: it is asked for all the same.
+    """
+    if ":" not in host:
+        return wanted
+    if wanted:
+        found = f"cannot stand before a server that listens on {host}: Ray Serve lets it ask 127.0.0.1"
+        raise ClusterFault.at("HAProxy", found, "leave out `--haproxy`, or use `--host 127.0.0.1`")
+    return False
+
+
 def environment(wanted: bool | None) -> dict[str, str]:
     """Return what a local Ray is to find in its environment; `wanted` None means where there is an HAProxy.
 

@@ -201,7 +201,7 @@ def start(
         _claim(host, port)
     with ExitStack() as undo:
         if server.connected_here and cluster.is_local(address):
-            server.environment = haproxy.environment(with_haproxy)
+            server.environment = haproxy.environment(haproxy.fitting(with_haproxy, host))
             undo.callback(haproxy.forget, server.environment)
         with haproxy.within({**FOREGROUND, **server.environment}):
             cluster.connect(address)

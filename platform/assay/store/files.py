@@ -42,6 +42,11 @@ def _call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return function(*args, **kwargs)
 
 
+def may_write(folder: Path) -> bool:
+    """Whether files may be made in a folder, as far as it says so itself."""
+    return os.access(folder, os.W_OK)  # false on a file system that is mounted for reading, also for root
+
+
 def write_file(path: Path, data: bytes, mode: int = OPEN_FILE) -> None:
     """Write a file whole, in place of an older one; `mode` says who may read it, as far as the umask lets them.
 

@@ -19,6 +19,7 @@ from assay.store.tracking import RUN_TAG, Tracking
 
 CHAMPION = "champion"
 DIGEST_TAG = "assay.digest"
+CHAMPION_TAG = "assay.champion"  # of a name: the version that was made the champion last
 FORMER_TAG = "assay.former_champions"  # of a name: versions, oldest first; what a rollback goes back to
 
 
@@ -87,6 +88,8 @@ class Registry:
                 numbers = [*self._former(name)[0], former.number]
                 client.set_registered_model_tag(name, FORMER_TAG, ",".join(map(str, numbers)))
             client.set_registered_model_alias(name, alias, str(version))
+            if alias == CHAMPION:
+                client.set_registered_model_tag(name, CHAMPION_TAG, str(version))
 
     def rollback(self, name: str) -> int:
         """Make the former champion the champion again and return its version.

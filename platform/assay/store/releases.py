@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import SpecFault
-from assay.store.registry import CHAMPION, Registry
+from assay.store.registry import CHAMPION, CHAMPION_TAG, Registry
 
 CANARY, SHADOW = "canary", "shadow"
 SHARE_TAG = "assay.canary_share"  # of a name
@@ -64,6 +64,10 @@ class Releases:
     def has_champion(self, name: str) -> bool:
         """Whether a version of a model is its champion."""
         return any(CHAMPION in version.aliases for version in self.registry.versions(name))
+
+    def had_champion(self, name: str) -> bool:
+        """Whether a version of a model was ever made its champion."""
+        return self.registry.tag(name, CHAMPION_TAG) is not None
 
     def _share(self, name: str) -> float:
         """Return the share of the canary, as the tag of the model has it.

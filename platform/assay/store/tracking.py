@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,15 +112,25 @@ class Tracking:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        files.make_folder(self.root)
-        # Two processes that migrate one new SQLite file at once both fail.
-        alone = nullcontext() if self.is_server else files.guard(self.root / "mlflow.guard")
+        alone = self._alone()
         if not self.is_server:  # no connection is kept: the file may be replaced, by a backup that is restored
             os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
         with self.told(), alone:
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_experiments(max_results=1)
             return client
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """Return what keeps others from making the database at the same time: both would fail.
+
+        A database in a storage that may only be read is there already, and reading it needs no turn.
+        """
+        if self.is_server:
+            return nullcontext()
+        if not self.is_empty and not files.may_write(self.root):
+            return nullcontext()
+        files.make_folder(self.root)
+        return files.guard(self.root / "mlflow.guard")
 
     @contextmanager
     def told(self) -> Iterator[None]:

@@ -70,7 +70,9 @@ class Production:
             self._pinned[reference] = release
         elif self._releases.has_champion(release.name):
             self._promoted.add(reference)
-        elif reference in self._promoted:  # the latest version would answer, which nobody promoted
+        elif reference in self._promoted or self._releases.had_champion(
+            release.name
+        ):  # the latest version would answer, which nobody promoted
             raise SpecFault.at(
                 f"model '{release.name}'", "has no champion any more", f"`assay promote {release.name} VERSION`"
             )

@@ -52,7 +52,7 @@ class Client:
         self._url = url.rstrip("/")
         self._model = model
         token = os.environ.get(TOKEN_VARIABLE, "").strip() if token is None else token
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._authorization = f"Bearer {token}".encode() if token else b""
         # A proxy from the environment is for other machines.
         self._http = http or httpx.Client(timeout=timeout_s, trust_env=not _is_here(self._url))
 
@@ -160,7 +160,7 @@ class Client:
     def _send(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> httpx.Response:
-        headers = {**self._headers, **(headers or {}), "x-request-id": uuid4().hex}
+        headers = {**(headers or {}), "x-request-id": uuid4().hex}
         for last in (False, True):
             found = self._once(method, path, headers, body)
             if isinstance(found, httpx.Response) and found.is_success:
@@ -179,8 +179,11 @@ class Client:
             Failed: none came in time.
         """
         request_id = headers["x-request-id"]
+        # As bytes: httpx takes text in headers to be ASCII.
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        sent += [(b"Authorization", self._authorization)] if self._authorization else []
         try:
-            return self._http.request(method, self._url + path, headers=headers, content=body)
+            return self._http.request(method, self._url + path, headers=sent, content=body)
         except httpx.TimeoutException as error:
             raise Failed(f"{self._url} took too long ({type(error).__name__})", request_id=request_id) from error
         except BROKEN as error:

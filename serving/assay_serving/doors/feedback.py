@@ -29,7 +29,7 @@ from assay.store import prediction_log
 from assay_serving import bodies, rows, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Desk
-from assay_serving.exchange import body_of, declared_bytes, json_response, loaded, off_loop, overloaded
+from assay_serving.exchange import body_of, json_response, loaded, off_loop, overloaded
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.logbook import Logbook
 from assay_serving.openapi import feedback as schemas
@@ -105,13 +105,13 @@ def install(app: FastAPI, desk: Desk) -> None:
             text = "this server keeps no labels: its operator gave it no storage (`prediction_log` in its plan)"
             raise RequestFault(HTTPStatus.FORBIDDEN, text)
         try:
-            with room.admitted(declared_bytes(request)):
-                return await taken(request, logbook)
+            body = await body_of(request, desk)
+            with room.admitted(len(body)):
+                return await taken(body, logbook)
         except Overloaded:
             raise overloaded() from None
 
-    async def taken(request: Request, logbook: Logbook) -> Response:
-        body = await body_of(request, desk)
+    async def taken(body: bytes, logbook: Logbook) -> Response:
         told = await off_loop(lambda: _read(body), len(body))
         name = _model(told.model, desk)
         label = (await loaded(desk, desk.routes.find(name))).model.profile.label

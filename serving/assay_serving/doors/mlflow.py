@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
+from email.message import Message
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +16,7 @@ from fastapi.responses import PlainTextResponse
 from assay_serving import degraded, invocations, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response
-from assay_serving.faults import RequestFault
+from assay_serving.faults import RequestFault, bad_request
 from assay_serving.openapi import invocations as schemas
 from assay_serving.openapi.route import FLAG, JSON, PREDICTING, TEXT, record, says
 from assay_serving.served import Served
@@ -58,13 +61,28 @@ def install(app: FastAPI, desk: Desk) -> None:
 
 
 def _reader(content_type: str) -> Callable[[bytes, Any], pa.Table]:
-    kind, _, parameters = content_type.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    """Return what reads a body of this type; parameters other than `charset` change nothing."""
+    said = Message()
+    said["content-type"] = content_type
+    kind, charset = said.get_content_type(), str(said.get_param("charset", "utf-8"))
     readers = {"application/json": invocations.from_json_body, "text/csv": invocations.from_csv_body}
-    reader = readers.get(kind.strip().lower())
-    if reader is None or charset not in ("", "utf-8"):
+    reader = readers.get(kind) if content_type.strip() else None
+    try:
+        name = codecs.lookup(charset.strip() or "utf-8").name
+    except LookupError:
+        name = ""
+    plain = name in ("utf-8", "ascii")
+    if reader is None or not (plain or (name and kind == "text/csv")):  # JSON is always UTF-8
         raise RequestFault(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"Content-Type is '{content_type}', expected {' or '.join(readers)}, in UTF-8",
+            f"Content-Type is '{content_type[:100]}', expected {' or '.join(readers)}, in UTF-8",
         )
-    return reader
+    return reader if plain else partial(_decoded, reader, name)
+
+
+def _decoded(reader: Callable[[bytes, Any], pa.Table], charset: str, body: bytes, profile: Any) -> pa.Table:
+    try:
+        text = body.decode(charset)
+    except (UnicodeError, ValueError, TypeError, AssertionError):
+        raise bad_request(f"the body is not text in {charset}, as Content-Type says") from None
+    return reader(text.encode(), profile)

@@ -20,6 +20,8 @@ from assay_serving.served import Served
 
 Wish = tuple[open_inference.InferRequest, list[str]]
 
+STATS = "stats"  # a word of the protocol where the name of a model stands
+
 
 def install(app: FastAPI, desk: Desk) -> None:
     """Add the routes."""
@@ -126,10 +128,13 @@ def _add_repository(app: FastAPI, desk: Desk) -> None:
             found[0]["log"] = app.state.logbook.told()
         return json_response({"model_stats": found})
 
-    @app.get("/v2/models/stats", **says("What was asked of all models.", JSON(schemas.STATISTICS)))
+    @app.get(f"/v2/models/{STATS}", **says("What was asked of all models.", JSON(schemas.STATISTICS)))
     async def all_stats() -> Response:
         refs = [ref for plan in desk.routes for ref in plan.answering]
-        return json_response({"model_stats": [_statistics(await loaded(desk, ref)) for ref in refs]})
+        found: dict[str, Any] = {"model_stats": [_statistics(await loaded(desk, ref)) for ref in refs]}
+        if STATS in desk.routes.plans:  # this is the address of its metadata too
+            found = _about(await loaded(desk, desk.routes.find(STATS)), desk) | found
+        return json_response(found)
 
     @app.post("/v2/repository/index", **says("All versions, and why one is not loaded.", JSON(schemas.INDEX)))
     async def index() -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, count
 from typing import Any
 
 from fastapi import FastAPI
@@ -40,13 +41,16 @@ async def document(app: FastAPI, desk: Desk) -> Json:
 
 def _document(app: FastAPI, routes: Routes, there: list[Served], guarded: bool) -> Json:
     paths: dict[str, Json] = {}
+    taken: set[str] = set()
     for route in app.routes:
         said = said_of(route)
         if said is None or not isinstance(route, APIRoute):
             continue
         for path, served in _paths(route.path, said, routes, there):
             for method in sorted(set(route.methods or ()) - {"HEAD"}):
-                paths.setdefault(path, {})[method.lower()] = _operation(path, method, said, routes, served, guarded)
+                operation = _operation(path, method, said, routes, served, guarded)
+                operation["operationId"] = _unique(operation["operationId"], taken)
+                paths.setdefault(path, {})[method.lower()] = operation
     security = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if guarded else {}
     return {
         "openapi": "3.1.0",
@@ -54,6 +58,27 @@ def _document(app: FastAPI, routes: Routes, there: list[Served], guarded: bool) 
         "paths": paths,
         "components": {"schemas": {"Error": _error()}, **security},
     }
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Return the name of an operation that no other has: `/v2` and `/v2/`, or models `a-b` and `a_b`, spell alike."""
+    found = next(found for found in chain((name,), (f"{name}_{number}" for number in count(2))) if found not in taken)
+    taken.add(found)
+    return found
+
+
+def placed(document: Json, prefix: str) -> Json:
+    """Return the document of a server that clients reach below a prefix, such as that of a proxy; "" for none.
+
+    Example:
+        >>> placed({"paths": {}}, "/models/")["servers"]
+        [{'url': '/models'}]
+    """
+    prefix = "/" + prefix.strip("/")
+    return {**document, "servers": [{"url": prefix if re.fullmatch(PREFIX, prefix) else "/"}]}
+
+
+PREFIX = r"(/[\w.~-]+)+"
 
 
 def _about(routes: Routes) -> str:
