@@ -16,11 +16,13 @@ from starlette.requests import ClientDisconnect
 
 from assay.errors import ArtifactFault
 from assay.forecasting.framing import Framed
-from assay_serving import bodies, degraded, settings
+from assay.vocabulary import OnError
+from assay_serving import bad_rows, bodies, degraded, settings
 from assay_serving.batching import Overloaded
 from assay_serving.desk import Answered, Desk, Rows
 from assay_serving.faults import RequestFault, id_of
 from assay_serving.gate import LEFT, VERSION_HEADER
+from assay_serving.rows import Sent
 from assay_serving.served import Served
 from assay_serving.settings import ModelRef
 from assay_serving.spread import NoMember, Vote
@@ -29,12 +31,22 @@ KEY_HEADER = "x-assay-key"  # whose request it is: one key keeps one version whi
 RETRY = {"Retry-After": str(settings.RETRY_AFTER_S)}
 Wish = TypeVar("Wish")
 Result = TypeVar("Result")
-Read = Callable[[bytes, Served], tuple[pa.Table, Wish]]
+Read = Callable[[bytes, Served], tuple[Sent, Wish]]
+
+
+@dataclass(frozen=True)
+class Exchanged(Generic[Wish]):
+    """The answer to a request, what else it wanted, and which of its rows could not be read."""
+
+    answer: Answered
+    wish: Wish
+    rows: bad_rows.Sorted
+    told: pa.Table | None  # the columns of a forecast, with series that could not be read where these are null
 
 
 async def answered(
     request: Request, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
-) -> tuple[Answered, Wish]:
+) -> Exchanged[Wish]:
     """Return the answer to a request, and what `read` found in it beside rows; `name` None means the first model.
 
     A request that brings no key is told by its body, so that the same rows get the same version.
@@ -53,8 +65,9 @@ async def answered(
 
 async def _answered(
     request: Request, body: bytes, desk: Desk, name: str | None, version: str | None, read: Read[Wish]
-) -> tuple[Answered, Wish]:
-    found = await asked(request, body, desk, name, version, read, as_sent=True)
+) -> Exchanged[Wish]:
+    on_error = bad_rows.on_error_of(request)
+    found = await asked(request, body, desk, name, version, read, as_sent=True, on_error=on_error)
     served = found.served
     vote = await voted(desk, served, found.batch)
     degraded.mark(request, vote.turnout)
@@ -62,7 +75,7 @@ async def _answered(
     answer = Answered(served, found.table, vote.prediction_NK, told, id_of(request), found.batch, vote.turnout)
     for watch in desk.watching:
         watch(answer)
-    return answer, found.wish
+    return Exchanged(answer, found.wish, found.sorted, found.sorted.with_series(told))
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,7 @@ class Asked(Generic[Wish]):
     wish: Wish
     batch: Rows  # to predict
     framed: Framed | None  # what turns the numbers of a forecast back
+    sorted: bad_rows.Sorted
 
 
 async def asked(
@@ -85,6 +99,7 @@ async def asked(
     read: Read[Wish],
     *,
     as_sent: bool = False,
+    on_error: OnError = OnError.FAIL,
 ) -> Asked[Wish]:
     """Read a request, and choose who answers it; see `answered`.
 
@@ -99,10 +114,12 @@ async def asked(
     request.state.model = f"{served.ref.name}/{served.ref.version}"  # for the log and the metrics
 
     def read_rows() -> Asked[Wish]:
-        table, wish = read(body, served)
+        sent, wish = read(body, served)
+        sorted_rows = bad_rows.sorted_rows(sent, served, on_error)
+        table = sent.table(sorted_rows.good if sorted_rows.bad else None)
         if as_sent and served.framing is None and len(body) <= settings.INLINE_BODY_BYTES:
-            return Asked(served, table, wish, table, None)
-        return Asked(served, table, wish, *served.rows(table))
+            return Asked(served, table, wish, table, None, sorted_rows)
+        return Asked(served, table, wish, *served.rows(table), sorted_rows)
 
     return await off_loop(read_rows, len(body))
 

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from fastapi import Request
 
 from assay.batch import Batch
@@ -24,6 +23,7 @@ from assay_serving import invocations, rows, settings
 from assay_serving.desk import Desk
 from assay_serving.exchange import Asked, asked, body_of, overloaded, predicted
 from assay_serving.faults import RequestFault, bad_request
+from assay_serving.rows import Sent
 from assay_serving.served import Served
 
 MAX_AT_A_TIME = 8  # requests for explanations; each asks the model thousands of times
@@ -97,13 +97,13 @@ def _next(asking: Asking, said: np.ndarray | None) -> Batch | Explanation:
         return found
 
 
-def _read(body: bytes, served: Served) -> tuple[pa.Table, Wish]:
+def _read(body: bytes, served: Served) -> tuple[Sent, Wish]:
     content = invocations.content_of(body)
     wish = _wish(content.pop("parameters", None))
-    table = invocations.to_table(content, served.asks, invocations.V1_FORMS)
+    sent = invocations.to_rows(content, served.asks, invocations.V1_FORMS)
     if served.framing is None:  # a forecast has a row for each step; those are counted later
-        _check_size(table.num_rows, 0)
-    return table, wish
+        _check_size(sent.num_rows, 0)
+    return sent, wish
 
 
 def _wish(parameters: Any) -> Wish:

@@ -34,18 +34,18 @@ from assay.profile import Profile
 from assay.vocabulary import ColumnKind
 from assay_serving import bodies, rows, settings
 from assay_serving.faults import bad_request
+from assay_serving.rows import Sent
 
 Columns = Mapping[str, Sequence[Any]]
 
 
-def from_json_body(body: bytes, profile: Profile) -> pa.Table:
+def from_json_body(body: bytes, profile: Profile) -> Sent:
     """Return the rows of a JSON request.
 
     Raises:
         RequestFault: 400 when the form is none of the four, or its parts do not fit together.
-        DataFault: columns are missing or of another type than in training, all of them.
     """
-    return to_table(content_of(body), profile, tuple(FORMS))
+    return to_rows(content_of(body), profile, tuple(FORMS))
 
 
 def content_of(body: bytes) -> dict[str, Any]:
@@ -64,14 +64,18 @@ def content_of(body: bytes) -> dict[str, Any]:
     return content
 
 
-def to_table(content: Mapping[str, Any], profile: Profile, forms: Sequence[str]) -> pa.Table:
+def to_rows(content: Mapping[str, Any], profile: Profile, forms: Sequence[str]) -> Sent:
     """Return the rows of a request in one of some forms; see `from_json_body`."""
     form, value = _only_form(content, forms)
     columns = FORMS[form](form, value, profile)
-    rows.check_count(_num_rows(form, columns))
+    num_rows = _num_rows(form, columns)
+    rows.check_count(num_rows)
     known = {column.name: column for column in profile.used}
-    arrays = {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
-    return rows.to_table(arrays, profile)
+
+    def to_arrays(columns: Columns) -> rows.Arrays:
+        return {name: rows.to_array(name, values, known[name]) for name, values in columns.items() if name in known}
+
+    return Sent(num_rows, columns, profile, to_arrays)
 
 
 def _only_form(content: Mapping[str, Any], forms: Sequence[str]) -> tuple[str, Any]:
@@ -160,12 +164,11 @@ def _num_rows(form: str, columns: Columns) -> int:
     return max(lengths.values(), default=0)
 
 
-def from_csv_body(body: bytes, profile: Profile) -> pa.Table:
+def from_csv_body(body: bytes, profile: Profile) -> Sent:
     """Return the rows of a CSV request, read as a CSV file is: all is text, and cells say what it holds.
 
     Raises:
         RequestFault: 400 when it is not CSV.
-        DataFault: columns are missing or do not read as in training, all of them.
     """
     try:
         names = _header(body)
@@ -184,7 +187,8 @@ def from_csv_body(body: bytes, profile: Profile) -> pa.Table:
     if twice:
         raise bad_request(f"the CSV has more than one column '{min(twice)}'")
     rows.check_count(table.num_rows)
-    return rows.to_table({name: table.column(name).combine_chunks() for name in table.column_names}, profile)
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+    return Sent(table.num_rows, columns, profile, lambda columns: columns)
 
 
 def _header(body: bytes) -> list[str]:

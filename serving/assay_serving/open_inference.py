@@ -15,7 +15,7 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from math import prod
 from typing import Annotated, Any, Literal
@@ -31,6 +31,7 @@ from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
 from assay_serving import binary_tensors, bodies, rows
 from assay_serving.faults import bad_request
+from assay_serving.rows import Cells, Sent
 from assay_serving.settings import ModelRef
 
 Whole = Literal["INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
@@ -151,12 +152,11 @@ def binary_outputs(request: InferRequest) -> tuple[bool, dict[str, bool]]:
     return places.pop("parameters.binary_data_output"), places
 
 
-def to_table(request: InferRequest, profile: Profile) -> pa.Table:
+def to_rows(request: InferRequest, profile: Profile) -> Sent:
     """Return the rows of a request, in which the columns of a profile are asked for.
 
     Raises:
         RequestFault: shapes, names or the number of rows do not fit together.
-        DataFault: columns are missing or of another type than in training, all of them.
     """
     names = [tensor.name for tensor in request.inputs]
     twice = {name for name, times in Counter(names).items() if times > 1}
@@ -178,12 +178,19 @@ def to_table(request: InferRequest, profile: Profile) -> pa.Table:
                 f"[{first.shape[0]}, 1]: one tensor per column, one element per row"
             )
     rows.check_count(first.shape[0])
-    pairs = [(tensor, data) for tensor, data in zip(request.inputs, flat, strict=True) if tensor.name in known]
-    arrays = {
-        tensor.name: _cells(_declared(tensor.name, tensor.datatype, data), tensor.shape, known.get(tensor.name))
-        for tensor, data in pairs
-    }
-    return rows.to_table(arrays, profile)
+    tensors = {tensor.name: tensor for tensor in request.inputs if tensor.name in known}
+    pairs = zip(request.inputs, flat, strict=True)
+    columns = {one.name: Cells(data, prod(one.shape[1:])) for one, data in pairs if one.name in known}
+
+    def to_arrays(columns: Mapping[str, Cells]) -> rows.Arrays:
+        return {name: _column(tensors[name], cells, known[name]) for name, cells in columns.items()}
+
+    return Sent(first.shape[0], columns, profile, to_arrays)
+
+
+def _column(tensor: Tensor, cells: Cells, kind: ColumnKind) -> pa.Array | Fault:
+    found = _declared(tensor.name, tensor.datatype, cells.data)
+    return _cells(found, [len(cells.data) // cells.size, *tensor.shape[1:]], kind)
 
 
 def _cells(found: pa.Array | Fault, shape: Sequence[int], kind: ColumnKind | None) -> pa.Array | Fault:
@@ -196,7 +203,7 @@ def _cells(found: pa.Array | Fault, shape: Sequence[int], kind: ColumnKind | Non
     return found
 
 
-def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> pa.Table:
+def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> Sent:
     rough = [column.name for column in profile.used if column.kind not in MATRIX_KINDS]
     if rough:
         raise bad_request(
@@ -205,8 +212,12 @@ def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> pa.Table:
         )
     num_rows, width = tensor.shape
     rows.check_count(num_rows)
-    names = enumerate(rows.names_for(width, profile))
-    return rows.to_table({name: _declared(name, tensor.datatype, flat[at::width]) for at, name in names}, profile)
+    columns = {name: Cells(flat[at::width]) for at, name in enumerate(rows.names_for(width, profile))}
+
+    def to_arrays(columns: Mapping[str, Cells]) -> rows.Arrays:
+        return {name: _declared(name, tensor.datatype, cells.data) for name, cells in columns.items()}
+
+    return Sent(num_rows, columns, profile, to_arrays)
 
 
 def _flat(tensor: Tensor) -> Sequence[Any]:

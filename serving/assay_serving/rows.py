@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import isnan
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,6 +38,53 @@ EXPECTED = {
 }
 WORDED = {ColumnKind.BOOLEAN, ColumnKind.CATEGORY, ColumnKind.DATETIME, ColumnKind.TEXT}  # NaN can only mean missing
 NESTED = {ColumnKind.IMAGE, ColumnKind.SERIES}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The elements of a column one after another, `size` of them for each row."""
+
+    data: Sequence[Any]
+    size: int = 1
+
+    def __getitem__(self, row: int) -> Any:
+        """Return the first element of a row."""
+        return self.data[row * self.size]
+
+    def taken(self, places: Sequence[int]) -> Cells:
+        """Return the elements of some rows."""
+        return Cells(
+            [value for row in places for value in self.data[row * self.size : (row + 1) * self.size]], self.size
+        )
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The rows of a request as they were sent, by column, before anything is said of their values."""
+
+    num_rows: int
+    columns: Mapping[str, Any]  # one item a row: sequences, Arrow arrays or `Cells`
+    profile: Profile  # of the columns that are asked for
+    to_arrays: Callable[[Mapping[str, Any]], Arrays]
+
+    def table(self, places: np.ndarray | None = None) -> pa.Table:
+        """Return all rows, or those at some places, as a table with the columns of the profile.
+
+        Raises:
+            DataFault: with one fault for each column that is missing or of another type than in training.
+        """
+        columns = self.columns
+        if places is not None:
+            columns = {name: _taken(values, places) for name, values in columns.items()}
+        return to_table(self.to_arrays(columns), self.profile)
+
+
+def _taken(values: Any, places: np.ndarray) -> Any:
+    if isinstance(values, pa.Array):
+        return values.take(pa.array(places))
+    if isinstance(values, Cells):
+        return values.taken(places.tolist())
+    return [values[place] for place in places.tolist()]
 
 
 def to_array(name: str, values: Sequence[Any], column: ColumnProfile | None = None) -> pa.Array | Fault:

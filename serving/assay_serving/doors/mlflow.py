@@ -9,7 +9,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
@@ -18,7 +17,8 @@ from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response
 from assay_serving.faults import RequestFault, bad_request
 from assay_serving.openapi import invocations as schemas
-from assay_serving.openapi.route import FLAG, JSON, PREDICTING, TEXT, record, says
+from assay_serving.openapi.route import BAD_ROWS, FLAG, JSON, PREDICTING, TEXT, record, says
+from assay_serving.rows import Sent
 from assay_serving.served import Served
 
 MODEL_HEADER = "x-assay-model"  # the protocol has no name of a model: this says which, of several
@@ -34,6 +34,7 @@ def install(app: FastAPI, desk: Desk) -> None:
             JSON(schemas.answer),
             body={**JSON(schemas.request), "text/csv": schemas.csv},
             headers={MODEL_HEADER: schemas.model, KEY_HEADER: TEXT},
+            query=BAD_ROWS,
             errors={404, *PREDICTING},
             scope="predict",
         ),
@@ -41,12 +42,13 @@ def install(app: FastAPI, desk: Desk) -> None:
     async def invoke(request: Request) -> Response:
         reader = _reader(request.headers.get("content-type", ""))
 
-        def read(body: bytes, served: Served) -> tuple[pa.Table, None]:
+        def read(body: bytes, served: Served) -> tuple[Sent, None]:
             return reader(body, served.asks), None
 
-        found, _ = await answered(request, desk, request.headers.get(MODEL_HEADER), None, read)
-        content = invocations.answer(found.served.model, found.prediction_NK, found.told)
-        return json_response(degraded.flagged(content, found.turnout), found.served)
+        found = await answered(request, desk, request.headers.get(MODEL_HEADER), None, read)
+        answer = found.answer
+        content = found.rows.records(invocations.answer(answer.served.model, answer.prediction_NK, found.told))
+        return json_response(degraded.flagged(content, answer.turnout), answer.served)
 
     said = says("Whether the server answers.", JSON(record(live=FLAG)), scope="public")
 
@@ -60,7 +62,7 @@ def install(app: FastAPI, desk: Desk) -> None:
         return PlainTextResponse(settings.PRODUCT_VERSION)
 
 
-def _reader(content_type: str) -> Callable[[bytes, Any], pa.Table]:
+def _reader(content_type: str) -> Callable[[bytes, Any], Sent]:
     """Return what reads a body of this type; parameters other than `charset` change nothing."""
     said = Message()
     said["content-type"] = content_type
@@ -80,7 +82,7 @@ def _reader(content_type: str) -> Callable[[bytes, Any], pa.Table]:
     return reader if plain else partial(_decoded, reader, name)
 
 
-def _decoded(reader: Callable[[bytes, Any], pa.Table], charset: str, body: bytes, profile: Any) -> pa.Table:
+def _decoded(reader: Callable[[bytes, Any], Sent], charset: str, body: bytes, profile: Any) -> Sent:
     try:
         text = body.decode(charset)
     except (UnicodeError, ValueError, TypeError, AssertionError):

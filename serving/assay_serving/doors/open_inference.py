@@ -6,7 +6,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 
 from assay_serving import binary_tensors, degraded, open_inference, settings
@@ -15,7 +14,8 @@ from assay_serving.exchange import KEY_HEADER, answered, json_response, loaded
 from assay_serving.faults import RequestFault
 from assay_serving.gate import VERSION_HEADER
 from assay_serving.openapi import tensors as schemas
-from assay_serving.openapi.route import BYTES, JSON, PREDICTING, TEXT, says
+from assay_serving.openapi.route import BAD_ROWS, BYTES, JSON, PREDICTING, TEXT, says
+from assay_serving.rows import Sent
 from assay_serving.served import Served
 
 Wish = tuple[open_inference.InferRequest, list[str]]
@@ -70,6 +70,7 @@ def _add_inference(app: FastAPI, desk: Desk) -> None:
         {**JSON(schemas.answer), "application/octet-stream": BYTES},
         body=JSON(schemas.request),
         headers={KEY_HEADER: TEXT},
+        query=BAD_ROWS,
         errors=PREDICTING,
         scope="predict",
     )
@@ -78,10 +79,10 @@ def _add_inference(app: FastAPI, desk: Desk) -> None:
     @app.post("/v2/models/{name}/infer", **said)
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         header = request.headers.get(binary_tensors.HEADER)
-        found, (asked, names) = await answered(request, desk, name, version, partial(_read, header))
-        served = found.served
-        content = open_inference.answer(served.ref, served.model, found.prediction_NK, names, asked.id, found.told)
-        return _response(degraded.parametrised(content, found.turnout), asked, served)
+        found = await answered(request, desk, name, version, partial(_read, header))
+        (asked, names), answer, served = found.wish, found.answer, found.answer.served
+        content = open_inference.answer(served.ref, served.model, answer.prediction_NK, names, asked.id, found.told)
+        return _response(degraded.parametrised(found.rows.tensors(content), answer.turnout), asked, served)
 
 
 def _response(content: dict[str, Any], asked: open_inference.InferRequest, served: Served) -> Response:
@@ -98,11 +99,11 @@ def _response(content: dict[str, Any], asked: open_inference.InferRequest, serve
     return Response(body, headers=headers, media_type="application/octet-stream")
 
 
-def _read(header: str | None, body: bytes, served: Served) -> tuple[pa.Table, Wish]:
+def _read(header: str | None, body: bytes, served: Served) -> tuple[Sent, Wish]:
     asked = open_inference.read(body, header)
     open_inference.binary_outputs(asked)  # before anything is predicted
     names = open_inference.wished(asked, served.model, served.framing)
-    return open_inference.to_table(asked, served.asks), (asked, names)
+    return open_inference.to_rows(asked, served.asks), (asked, names)
 
 
 def _add_repository(app: FastAPI, desk: Desk) -> None:

@@ -6,7 +6,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
@@ -14,7 +13,8 @@ from assay_serving import degraded, explaining, invocations
 from assay_serving.desk import Desk
 from assay_serving.exchange import KEY_HEADER, answered, json_response, loaded
 from assay_serving.openapi import v1 as schemas
-from assay_serving.openapi.route import JSON, PREDICTING, TEXT, says
+from assay_serving.openapi.route import BAD_ROWS, JSON, PREDICTING, TEXT, says
+from assay_serving.rows import Sent
 from assay_serving.served import Served
 
 
@@ -27,6 +27,7 @@ def install(app: FastAPI, desk: Desk) -> None:
         JSON(schemas.answer),
         body=JSON(schemas.request),
         headers={KEY_HEADER: TEXT},
+        query=BAD_ROWS,
         errors=PREDICTING,
         scope="predict",
     )
@@ -34,10 +35,11 @@ def install(app: FastAPI, desk: Desk) -> None:
     @app.post("/v1/models/{name}/versions/{version}:predict", **said)
     @app.post("/v1/models/{name}:predict", **said)
     async def predict(request: Request, name: str, version: str | None = None) -> Response:
-        found, in_columns = await answered(request, desk, name, version, _read)
-        content = invocations.answer(found.served.model, found.prediction_NK, found.told)
-        content = _by_columns(content) if in_columns else content
-        return json_response(degraded.flagged(content, found.turnout), found.served)
+        found = await answered(request, desk, name, version, _read)
+        answer = found.answer
+        content = found.rows.records(invocations.answer(answer.served.model, answer.prediction_NK, found.told))
+        content = _by_columns(content) if found.wish else content
+        return json_response(degraded.flagged(content, answer.turnout), answer.served)
 
     said = says(
         "What each column added to each answer.",
@@ -74,13 +76,14 @@ def _add_models(app: FastAPI, desk: Desk) -> None:
         return json_response({"name": name, "ready": True, "model_version_status": states}, served)
 
 
-def _read(body: bytes, served: Served) -> tuple[pa.Table, bool]:
+def _read(body: bytes, served: Served) -> tuple[Sent, bool]:
     """Return the rows of a request, and whether they came by columns."""
     content = invocations.content_of(body)
-    return invocations.to_table(content, served.asks, invocations.V1_FORMS), "inputs" in content
+    return invocations.to_rows(content, served.asks, invocations.V1_FORMS), "inputs" in content
 
 
 def _by_columns(content: dict[str, Any]) -> dict[str, Any]:
     """Return the answer as TensorFlow Serving gives it to `inputs`: a list for each output."""
     records = content["predictions"]
-    return {"outputs": {name: [record[name] for record in records] for name in records[0]}}
+    rest = {key: value for key, value in content.items() if key != "predictions"}
+    return {"outputs": {name: [record[name] for record in records] for name in records[0]}, **rest}

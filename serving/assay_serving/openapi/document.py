@@ -119,7 +119,11 @@ def _operation(path: str, method: str, said: Says, routes: Routes, served: Serve
     operation: Json = {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
         "summary": said.summary,
-        "parameters": [*_path_parameters(names, routes), *_header_parameters(said.headers, served)],
+        "parameters": [
+            *_path_parameters(names, routes),
+            *_optional(said.headers, "header", served),
+            *_optional(said.query, "query", served),
+        ],
         "responses": answers,
     }
     if said.body is not None:
@@ -139,9 +143,9 @@ def _path_parameters(names: Iterable[str], routes: Routes) -> Iterator[Json]:
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _header_parameters(headers: Mapping[str, Schema], served: Served | None) -> Iterator[Json]:
-    for name, schema in headers.items():
-        yield {"name": name, "in": "header", "required": False, "schema": _resolved(schema, served)}
+def _optional(named: Mapping[str, Schema], where: str, served: Served | None) -> Iterator[Json]:
+    for name, schema in named.items():
+        yield {"name": name, "in": where, "required": False, "schema": _resolved(schema, served)}
 
 
 def _content(content: Content, served: Served | None) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay_serving.openapi import rows
-from assay_serving.openapi.route import FLAG, NUMBER, TEXT, Json, listing, maybe, record
+from assay_serving.openapi.route import ERRORS, FLAG, NUMBER, TEXT, Json, listing, maybe, record
 from assay_serving.served import Served
 
 
@@ -37,10 +37,10 @@ def model(served: Served) -> Json:
 
 def answer(served: Served) -> Json:
     """Return the schema of an answer: a record for each row, or for each series and time of a forecast."""
-    optional = {"degraded": FLAG}
+    optional = {"degraded": FLAG, "errors": ERRORS}
     if served.framing is not None:
         return record(optional, predictions=listing({"type": "object"}))
     classes = served.model.classes
-    prediction: Json = {"enum": list(classes)} if classes else maybe(NUMBER)
+    prediction: Json = {"enum": [*classes, None]} if classes else maybe(NUMBER)
     probabilities = {f"probability_{name}": maybe(NUMBER) for name in classes}
     return record(optional, predictions=listing(record(**{"prediction": prediction, **probabilities})))

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from starlette.routing import BaseRoute
 
+from assay.vocabulary import OnError
 from assay_serving.served import Served
 
 Json = dict[str, Any]
@@ -43,6 +44,7 @@ class Says:
     headers: Mapping[str, Schema]
     errors: frozenset[int]
     scope: Scope
+    query: Mapping[str, Schema]
 
     @property
     def depends(self) -> bool:
@@ -59,16 +61,18 @@ def says(
     headers: Mapping[str, Schema] | None = None,
     errors: Collection[int] = (),
     scope: Scope = "read",
+    query: Mapping[str, Schema] | None = None,
 ) -> dict[str, Any]:
     """Return the options of a route that describe it.
 
     `answer` and `body` are schemas by media type, `JSON(schema)` for the usual one; an `answer` None is never given.
-    `headers` are those that a client may send. `errors` are statuses beyond `ALWAYS`, beyond 404 of a path with
-    parameters and `WITH_BODY` of a body; give `PREDICTING` where a model is asked. `scope` is what a token must allow;
+    `headers` and parameters of the `query` are those that a client may send. `errors` are statuses beyond `ALWAYS`,
+    beyond 404 of a path with parameters and `WITH_BODY` of a body; give `PREDICTING` where a model is asked. `scope`
+    is what a token must allow;
     `public` routes ask for none: they say nothing but that the server is alive, or are the page, which holds no data.
     """
     implied = WITH_BODY if body is not None else frozenset[int]()
-    said = Says(summary, answer, body, headers or {}, frozenset(map(int, errors)) | implied, scope)
+    said = Says(summary, answer, body, headers or {}, frozenset(map(int, errors)) | implied, scope, query or {})
     return {"openapi_extra": {KEY: said}}
 
 
@@ -106,3 +110,12 @@ def maybe(schema: Mapping[str, Any]) -> Json:
 def phrase(status: int) -> str:
     """Return what a status means, in a word."""
     return HTTPStatus(status).phrase
+
+
+BAD_ROWS: Mapping[str, Schema] = {
+    "on_error": {
+        **one_of(list(OnError)),
+        "description": "rows that cannot be read fail the request, are left out, or have null; told in `errors`",
+    }
+}
+ERRORS = listing(record(row={"type": "integer", "minimum": 0}, error=TEXT))  # of rows that could not be read
