@@ -274,9 +274,11 @@ def _faults(name: str, summary: ColumnSummary) -> list[Fault]:
 def _to_array(column: pa.Array, known: ColumnProfile, row_N: np.ndarray) -> np.ndarray | Fault:
     """Return pixel_NHWC as uint8, or what is wrong with the first image that cannot be read."""
     shape = (known.shape[0], known.shape[1], known.shape[2])
+    if not len(column):  # whose type nobody knows
+        return np.zeros((0, *shape), np.uint8)
     if column.null_count or pa.types.is_null(column.type):
-        first = int(np.flatnonzero(np.asarray(column.is_null()))[0]) if len(column) else 0
-        return Fault(f"column '{known.name}'", f"row {row_N[first] if len(row_N) else 0} has no image, expected images")
+        first = int(np.flatnonzero(np.asarray(column.is_null()))[0])
+        return Fault(f"column '{known.name}'", f"row {row_N[first]} has no image, expected images")
     if not _pictures.is_pixels(column.type) and not _pictures.is_encoded(column.type):
         return Fault(f"column '{known.name}'", f"found {column.type}, expected images")
     low, high = known.low or 0.0, FULL if known.high is None else known.high
