@@ -65,5 +65,7 @@ def _print(place: int, explanation: dict[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    text = "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+    from assay.cli import show
+
+    text = "" if value is None else show.plain_number(value) if isinstance(value, float) else str(value)
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"

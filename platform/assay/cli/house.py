@@ -44,7 +44,11 @@ def parts(
 
 def _settings(part: Any) -> list[dict[str, str]]:
     return [
-        {"setting": name, "default": repr(info.default), "meaning": info.description or ""}
+        {
+            "setting": name,
+            "default": repr(info.get_default(call_default_factory=True)),
+            "meaning": info.description or "",
+        }
         for name, info in part.Params.model_fields.items()
     ]
 

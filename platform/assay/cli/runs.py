@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -113,13 +114,15 @@ def _tell(work: Any, storage: Path | None, as_json: bool) -> None:
     if as_json:
         show.print_json(result)
         return
-    _print(result)
+    _print(result, storage)
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: dict[str, Any], storage: Path | None) -> None:
+    """Print a result, and what comes next with the storage that was named."""
     from assay.cli import show
     from assay.workflows.settle import words
 
+    where = "" if storage is None else f" --storage {shlex.quote(str(storage))}"
     show.leaderboard(result)
     if result["test"]:
         typer.echo()
@@ -128,10 +131,10 @@ def _print(result: dict[str, Any]) -> None:
     for line in words(result, result["metric"]):
         typer.echo(line)
     typer.echo()
-    ended = f"model {model}" if model else f"not registered; next: assay resume {result['run']}"
+    ended = f"model {model}" if model else f"not registered; next: assay resume {result['run']}{where}"
     typer.echo(f"{ended}: {result['winner']}, {result['wall_s']:.0f} s")
     if model:
-        typer.echo(f"next: assay serve {model.split('/')[0]}", err=True)
+        typer.echo(f"next: assay serve {model.split('/')[0]}{where}", err=True)
 
 
 def leaderboard(
@@ -153,7 +156,7 @@ def leaderboard(
     if as_json:
         show.print_json(result)
     else:
-        _print(result)
+        _print(result, storage)
 
 
 def ensemble(

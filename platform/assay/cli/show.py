@@ -46,8 +46,21 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.5g}"
+        return plain_number(value)
     return str(value)
+
+
+def plain_number(value: float) -> str:
+    """Return a number for people: five digits, and never as a power of ten where it can be written out.
+
+    Example:
+        >>> plain_number(163_660.0), plain_number(0.012345678), plain_number(3e-9)
+        ('163,660', '0.012346', '3e-09')
+    """
+    return f"{value:,.0f}" if LARGE <= abs(value) < HUGE else f"{value:.5g}"
+
+
+LARGE, HUGE = 1e5, 1e15
 
 
 def leaderboard(result: Mapping[str, Any]) -> None:

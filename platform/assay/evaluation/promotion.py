@@ -174,10 +174,10 @@ def _excesses(champion: Side, challenger: Side, y_N: np.ndarray, weight_BN: np.n
 
 
 def brier_losses(prediction_NK: np.ndarray, y_N: np.ndarray) -> np.ndarray:
-    """Return the squared distance of each row's probabilities from the truth, 0 to 2."""
+    """Return the squared distance of each row's probabilities from the truth, halved for two classes."""
     right_NK = np.eye(prediction_NK.shape[1])[y_N]
     loss_N: np.ndarray = ((prediction_NK - right_NK) ** 2).sum(axis=1)
-    return loss_N
+    return loss_N / 2 if prediction_NK.shape[1] == 2 else loss_N
 
 
 def _bin_gaps(prediction_NK: np.ndarray, y_N: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from assay.errors import AssayError, DataFault, did_you_mean
 from assay.notices import notice
 
 REMOTE = "://"
+WEB = ("http://", "https://", "ftp://")
 
 
 def expand(paths: Sequence[str], endings: tuple[str, ...], *, empty: bool = False) -> list[str]:
@@ -120,7 +121,11 @@ def _remote(uri: str, endings: tuple[str, ...], empty: bool) -> list[str]:
             chosen = [info for info in chosen if not folder or _is_data(info.path, endings)]
     except (OSError, ValueError) as error:
         raise DataFault.at(
-            uri, f"cannot be listed ({error})", "check the address, the credentials and the network"
+            uri,
+            f"cannot be listed ({error})",
+            "download it, and give the file: only storage such as s3:// and gs:// is read"
+            if uri.startswith(WEB)
+            else "check the address, the credentials and the network",
         ) from None
     files = [info for info in chosen if info.type == pafs.FileType.File]
     full = [info for info in files if info.size != 0]

@@ -42,6 +42,20 @@ EXPECTED = {
     "enum": "{expected}",
     "literal_error": "{expected}",
 }
+ELSEWHERE = {  # what other tools call a key, or who looks for it in another place; near in letters, far in meaning
+    **dict.fromkeys(("target", "targets", "label_column", "y"), "the column to predict is `data: {label: COLUMN}`"),
+    **dict.fromkeys(("trials", "num_trials", "n_trials", "max_trials"), "write `search: {trials: NUMBER}`"),
+    **dict.fromkeys(("time_budget_s", "time_budget", "time_limit"), "write `search: {time_budget_s: SECONDS}`"),
+    **dict.fromkeys(("folds", "cv", "n_splits", "num_folds"), "write `split: {folds: NUMBER}`"),
+    **dict.fromkeys(("test_fraction", "test_size"), "write `split: {test_fraction: SHARE}`"),
+    **dict.fromkeys(("features", "ignore", "drop"), "leave a column out with `columns: {NAME: {drop: true}}`"),
+    **dict.fromkeys(("models", "estimators", "learners"), "name them under `algorithms`"),
+    **dict.fromkeys(("random_state", "random_seed"), "write `seed: NUMBER`"),
+    "train": "write `data: {train: FILE, label: COLUMN}`",
+    "label": "write `data: {train: FILE, label: COLUMN}`",
+    "name": "the name of an experiment is `experiment: NAME`",
+    "horizon": "write `forecast: {horizon: STEPS}`",
+}
 SPOKEN = {str: TEXT, bool: "", int: "", float: "", list: LIST, dict: KEYS}
 MAX_SHOWN = 60
 
@@ -51,13 +65,19 @@ def setting_fault(place: str, items: Sequence[Any], settings: type[BaseModel], n
     item = items[0]
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        return Fault(place, f"unknown key '{name}'", did_you_mean(name, sorted(names_of(settings))))
+        known = sorted(names_of(settings))
+        return Fault(place, f"unknown key '{name}'", _elsewhere(settings, name) or did_you_mean(name, known))
     if kind == "missing":
         return Fault(place, "is missing", f"add the line `{name}: …`")
     if kind == "value_error":
         return Fault(place, f"got {shown(value)}", str(context["error"]))
     expected = " or ".join(dict.fromkeys(_expected(item) for item in items))
     return Fault(place, f"got {shown(value)}, expected {expected}", _fix(items, value, settings, name))
+
+
+def _elsewhere(settings: type[BaseModel], name: str) -> str:
+    """Return where a key of an experiment file belongs; nothing for the settings of parts."""
+    return ELSEWHERE.get(name, "") if settings.__module__.startswith("assay.spec.") else ""
 
 
 def _expected(item: Any) -> str:

@@ -64,8 +64,8 @@ def _signature(schema: Schema) -> Any:
 
 
 def _requirements(manifest: Manifest) -> str:
-    """List what the loader needs besides assay, which is installed from where it came from and not by name."""
+    """List what the loader needs: assay, and the libraries that it was packed with."""
     from mlflow.version import VERSION
 
-    pinned = {name: version.partition("+")[0] for name, version in manifest.libraries.items() if name != "assay"}
+    pinned = {name: version.partition("+")[0] for name, version in manifest.libraries.items()}
     return "".join(f"{name}=={version}\n" for name, version in sorted({**pinned, "mlflow": VERSION}.items()))
