@@ -76,6 +76,7 @@ def test_a_slow_upload_keeps_nobody_out(http: httpx.Client) -> None:
         ("deflate", zlib.compress(b"{}")),
         ("deflate", zlib.compress(b"{}", wbits=-15)),
     ],
+    ids=["members", "padding", "zlib", "raw"],
 )
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_compressed_bodies_may_have_several_members_and_no_head(encoding: str, packed: bytes, size: int) -> None:

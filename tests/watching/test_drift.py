@@ -152,6 +152,15 @@ def test_a_column_of_another_type_is_named(storage: Storage, calm: pa.Table) -> 
         assay.drift("clicks", wrong, storage.root)
 
 
+def test_a_row_that_cannot_be_read_is_told_of_and_left_out(storage: Storage, calm: pa.Table) -> None:
+    number = [str(value) for value in calm.column("a").to_pylist()]
+    number[3] = "many"
+    found = assay.drift("clicks", calm.set_column(0, "a", pa.array(number)), storage.root)
+    assert found["rows"] == calm.num_rows - 1
+    (note,) = found["notes"]
+    assert note.startswith(f"1 of {calm.num_rows:,} rows cannot be read and are left out: row 3: column 'a': ")
+
+
 def test_a_class_that_training_lacks_is_drift_of_the_label(storage: Storage, calm: pa.Table) -> None:
     strange = calm.set_column(calm.num_columns - 1, "y", pa.array(["perhaps"] * calm.num_rows))
     found = assay.drift("clicks", strange, storage.root)

@@ -28,6 +28,7 @@ from assay.workflows import models
 from assay.workflows.labelled_score import known_rows, labelled_rows, labelled_score, registered_score
 from assay.workflows.long_series import as_trained
 from assay.workflows.new_labels import readable_labels
+from assay.workflows.unreadable import readable_places
 from assay.workflows.windows import Window
 
 LOG = "the prediction log"
@@ -67,7 +68,11 @@ def drift(
     model = seen.model
     labels = readable_labels(seen.table, model.profile.label)
     seen = replace(seen, table=labels.table)
-    batch, notes = _as_logged(seen).batch(seen.table), list(labels.notes)
+    places, notes = readable_places(_as_logged(seen), seen.table)
+    if notes:
+        said_NK = None if seen.said_NK is None else seen.said_NK[places]
+        seen = replace(seen, table=seen.table.take(pa.array(places)), said_NK=said_NK)
+    batch, notes = _as_logged(seen).batch(seen.table), [*notes, *labels.notes]
     prediction_NK = model.predict_batch(batch) if seen.said_NK is None else seen.said_NK
     known_N = known_rows(batch, model.profile.label.classes)
     columns = [column_pair(column, _values(seen, batch, column.name)) for column in _compared(seen)]

@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
-from assay.errors import ClusterFault, SpecFault
+from assay.errors import ClusterFault, DataFault, SpecFault
 from assay.evaluation.promotion import Verdict, enough
+from assay.forecasting.requests import framing_of
 from assay.model import Model
 from assay.parts import Json
 from assay.spec import Experiment
@@ -27,13 +28,15 @@ from assay.store.releases import Releases
 from assay.store.retrainings import ASKED, GATHERED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
 from assay.store.runs import Run
 from assay.workflows import models, run
+from assay.workflows.long_series import spec_of
 from assay.workflows.ready import slots
 from assay.workflows.register import CHALLENGER
 from assay.workflows.retraining.division import Gathered, classes_of
-from assay.workflows.retraining.given import given_rows, look_for_rows
+from assay.workflows.retraining.given import Given, given_rows, look_for_rows
 from assay.workflows.retraining.judging import verdict
 from assay.workflows.retraining.recipe import recipe_again, refuse_other_rows
 from assay.workflows.retraining.rows import divided, judged_before, old_rows
+from assay.workflows.unreadable import readable_places
 from assay.workflows.windows import Window
 
 
@@ -184,11 +187,23 @@ def _gathered(shop: Shop, experiment: Experiment, model: Model, num_slots: int) 
     old = old_rows(shop.kept, experiment, num_slots)
     shop.session.tell("reading", {"data": "new rows"})
     given = given_rows(asked.data, shop.champion, experiment.data.label, storage, asked.declared, asked.address)
+    given = _readable(given, model)
     others = [one for one in Retrainings(storage).of(asked.model) if one.id != record.id]
     found = divided(old, given, experiment, model, asked.window, judged_before(others, given.source))
     counts = {"rows": found.num_new, "train": found.train.num_rows, "held": found.held.num_rows}
     record.write(GATHERED, {**given.to_json(), **counts, "notes": list(found.notes)})
     return found
+
+
+def _readable(given: Given, model: Model) -> Given:
+    """Return new rows without those that the champion cannot read; what all of them lack is told later."""
+    if spec_of(model) is not None or framing_of(model.card) is not None:
+        return given
+    try:
+        places, notes = readable_places(model, given.table)
+    except DataFault:
+        return given
+    return replace(given, table=given.table.take(pa.array(places)), notes=(*given.notes, *notes)) if notes else given
 
 
 def _settled(shop: Shop, result: Json) -> Json:
