@@ -18,7 +18,9 @@ from assay.engines.reading import Reading
 from assay.errors import DataFault
 from assay.notices import listening
 from assay.sources.images import Images
+from assay.spec import PartSpec
 from assay.vocabulary import Shelf
+from assay.workflows.prepare import learn_recipe
 
 KIND = catalog.make(Shelf.KINDS, "image")
 
@@ -187,3 +189,16 @@ def test_structs_of_bytes_and_paths_are_images(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": cells, "y": ["cat", "dog"]}), tmp_path / "rows.parquet")
     found = loading.peek([str(tmp_path / "rows.parquet")], None, 100)
     assert found.column("image").to_pylist() == [content, (tmp_path / "pets/dog/1.png").read_bytes()]
+
+
+def test_images_that_are_all_the_same_are_told_as_such(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        for place in range(6):
+            file = tmp_path / "pets" / label / f"{place}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(encoded(Image.fromarray(np.full((6, 4), 90, np.uint8))))
+    rows = loading.peek([str(tmp_path / "pets")], None, 100)
+    profile = KIND.profile(KIND.summarise(rows, np.arange(12), 0), "label", None, {}, None)
+    steps = [PartSpec(name=key) for key in KIND.default_steps("dense")]
+    with pytest.raises(DataFault, match="columns: hold no feature that differs between the 12 training rows"):
+        learn_recipe(steps, KIND.to_batch(rows, profile), 0)

@@ -124,3 +124,11 @@ def test_a_model_answers_a_long_table_with_the_ids(joining: Model, steps: pa.Tab
     answer = pa.concat_tables(long_series.answers(joining, steps))
     assert answer.column_names[:3] == ["row", "who", "prediction"]
     assert answer.column("prediction").to_pylist() == ["up" if row % 2 else "down" for row in range(40)]
+
+
+def test_a_time_that_is_there_twice_in_a_series_is_named() -> None:
+    table = pa.table(
+        {"id": ["a", "a", "a", "b", "b"], "t": [1, 2, 2, 2, 3], "x": [1.0] * 5, "y": ["p"] * 3 + ["q"] * 2}
+    )
+    with pytest.raises(DataFault, match=r"column 't': 1 steps have the time of another \(first: 2 in series 'a'\)"):
+        long_series.joined(table, SeriesSpec(id="id", time="t", channels=["x"]), "y")

@@ -115,7 +115,8 @@ def search(
         raise ClusterFault.at(
             "search",
             f"no trial of {len(counted)} was completed ({'; '.join(reasons)[:500] or 'out of time'})",
-            "give more time, more trials, or other algorithms, then `assay resume " + run.id + "`",
+            ("settle what they name, or take other algorithms" if reasons else "give more time")
+            + f", then `assay resume {run.id}`",
         )
     return counted
 

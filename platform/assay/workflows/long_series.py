@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,8 @@ def joined(table: pa.Table, spec: SeriesSpec, label: str, broken: str = "error")
         COLUMN: _lists(value_SC, length_N),
         **_beside(table.drop_columns(sorted({*names})), label, code_S, first_N, ids),
     }
+    if spec.time is not None:
+        _check_once(time_S[order_S], code_S, ids, table, spec)
     sound_N = _sound(value_SC, code_S, len(ids))
     if not sound_N.all() and broken == "error":
         named = ", ".join(f"'{ids[code]}'" for code in np.flatnonzero(~sound_N)[:NAMED])
@@ -142,6 +144,23 @@ def _lists(value_SC: np.ndarray, length_N: np.ndarray) -> pa.Array:
     flat = pa.array(value_SC.reshape(-1))
     steps = pa.FixedSizeListArray.from_arrays(flat, value_SC.shape[1])
     return pa.LargeListArray.from_arrays(pa.array(np.append(0, np.cumsum(length_N))), steps)
+
+
+def _check_once(time_S: np.ndarray, code_S: np.ndarray, ids: Sequence[str], table: pa.Table, spec: SeriesSpec) -> None:
+    """Check that no series has two steps of one time.
+
+    Raises:
+        DataFault: some have, the first of them named.
+    """
+    twice_s = np.flatnonzero((np.diff(time_S) == 0) & (np.diff(code_S) == 0))
+    if not len(twice_s):
+        return
+    place, when = int(twice_s[0]), table.column(spec.time)[int(twice_s[0])].as_py()
+    raise DataFault.at(
+        f"column '{spec.time}'",
+        f"{len(twice_s):,} steps have the time of another (first: {when} in series '{ids[code_S[place]]}')",
+        "keep one of each, or name the column that tells such series apart: `series: {id: COLUMN}`",
+    )
 
 
 def _sound(value_SC: np.ndarray, code_S: np.ndarray, num_series: int) -> np.ndarray:

@@ -32,6 +32,7 @@ from assay.workflows.imbalance import weighted
 from assay.workflows.long_series import whole_series
 from assay.workflows.wordless import with_words
 
+ROUNDING = 1e-6  # of float32
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
 
@@ -296,7 +297,7 @@ def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int, *, rough: b
     Steps that find no column to change are left out. `rough` says that algorithms read images, series and texts.
 
     Raises:
-        DataFault: columns are left that no algorithm can read.
+        DataFault: columns are left that no algorithm can read, or none that tells rows apart.
     """
     learned: list[StepState] = []
     for place, spec in enumerate(specs):
@@ -307,9 +308,27 @@ def learn_recipe(specs: Sequence[PartSpec], batch: Batch, seed: int, *, rough: b
         found, batch = learn_steps([Pending(spec.name, spec.params)], batch, child(seed, place))
         learned += found
     recipe = Recipe(tuple(learned))
-    if not rough:
-        _check_rough(recipe, batch, seed)
-    return recipe, recipe.packed(batch)
+    if rough:
+        return recipe, recipe.packed(batch)
+    _check_rough(recipe, batch, seed)
+    packed = recipe.packed(batch)
+    if not packed.pending and _all_alike(packed.matrix()):
+        raise DataFault.at(
+            "columns",
+            f"hold no feature that differs between the {len(batch):,} training rows",
+            "see whether the rows are what they should be, or write `steps` that keep more of them",
+        )
+    return recipe, packed
+
+
+def _all_alike(x_NF: np.ndarray) -> bool:
+    """Whether no feature differs between rows by more than rounding; a few rows tell it, or else all of them."""
+    for every in (max(1, len(x_NF) // REHEARSAL_ROWS), 1):
+        x_nF = np.nan_to_num(x_NF[::every], nan=np.inf)
+        low_F, high_F = x_nF.min(axis=0, initial=np.inf), x_nF.max(axis=0, initial=-np.inf)
+        if (high_F > low_F + ROUNDING * np.maximum(np.abs(low_F), 1.0)).any():
+            return False
+    return True
 
 
 def _check_rough(recipe: Recipe, batch: Batch, seed: int) -> None:
