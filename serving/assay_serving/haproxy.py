@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ENABLED = "RAY_SERVE_ENABLE_HA_PROXY"
+BOTH_FAMILIES = "ASSAY_HAPROXY_BOTH_FAMILIES"  # in the environment of our program: set where a server is at `::`
 BINARY = "RAY_SERVE_HAPROXY_BINARY_PATH"
 HOME = "/tmp"  # noqa: S108 - a folder of ours is made in it; sockets of a longer path than it allows cannot be bound
 ERRORS = (404, 500, 502, 503, 504)  # of what is no HTTP, HAProxy says 400 in HTML, which nothing changes
@@ -51,8 +52,11 @@ SETTINGS = {
 }
 
 
-def environment(cpus: int | None = None) -> dict[str, str]:
+def environment(cpus: int | None = None, both_families: bool = False) -> dict[str, str]:
     """Make a folder for the HAProxy of one node, and return what Ray must find in its environment as it starts.
+
+    `both_families` lets it listen on every address of IPv6 where Ray says every address, which for Ray is those of
+    IPv4.
 
     Raises:
         FileNotFoundError: there is no HAProxy here; `ray[serve]` brings one on Linux.
@@ -64,7 +68,9 @@ def environment(cpus: int | None = None) -> dict[str, str]:
     _write_errors(folder)
     binary = folder / "haproxy"
     command = shlex.join([sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(folder), real])
-    binary.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    if both_families:
+        command = f"{BOTH_FAMILIES}=1 {command}"
+    binary.write_text(f'#!/bin/sh\nexec env {command} "$@"\n')
     binary.chmod(0o700)
     places = {"CONFIG_FILE_LOC": "haproxy.cfg", "SOCKET_PATH": "admin.sock", "METRICS_SOCKET_PATH": "requests.sock"}
     threads = min(4, max(1, (cpus or os.cpu_count() or 1) // CPUS_PER_THREAD))
@@ -94,10 +100,10 @@ def _free_port() -> int:
         return port
 
 
-def closed(config: str, here: Path, folder: Path) -> str:
+def closed(config: str, here: Path, folder: Path, both_families: bool = False) -> str:
     """Return Serve's configuration with nothing open but the server's own port, and errors in JSON.
 
-    `here` is where HAProxy's sockets go, `folder` holds the errors.
+    `here` is where HAProxy's sockets go, `folder` holds the errors; see `environment` for `both_families`.
 
     Raises:
         ValueError: it is not as we know it.
@@ -116,7 +122,26 @@ def closed(config: str, here: Path, folder: Path) -> str:
         config, count = re.subn(found, instead, config, flags=re.MULTILINE)
         if count != 1:
             raise ValueError(f"HAProxy's configuration has {count} of {found!r}, expected one: not started")
-    return config
+    return _at_host(config, both_families)
+
+
+def _at_host(config: str, both_families: bool) -> str:
+    """Return a configuration that asks replicas where they listen.
+
+    Those of its own node Serve writes down at 127.0.0.1, and they listen at the address of the server alone.
+    """
+    frontend = re.compile(r"^    bind (?!unix@)(\S+):(\d+)$", re.MULTILINE)
+    found = frontend.search(config)
+    if found is None:
+        raise ValueError("HAProxy's configuration opens no port: not started")
+    host = found[1].strip("[]")
+    if host == "*":
+        return frontend.sub(r"    bind :::\2 v4v6", config) if both_families else config
+    if host == "localhost":
+        return config
+    place = f"[{host}]" if ":" in host else host
+    config = frontend.sub(rf"    bind {place}:\2", config)
+    return re.sub(r"^(    server \S+) 127\.0\.0\.1:", rf"\1 {place}:", config, flags=re.MULTILINE)
 
 
 def main(arguments: list[str]) -> None:
@@ -124,7 +149,8 @@ def main(arguments: list[str]) -> None:
     folder, real, *given = arguments
     if "-f" in given:
         file = Path(given[given.index("-f") + 1])
-        file.write_text(closed(file.read_text(), file.parent, Path(folder)))
+        both_families = BOTH_FAMILIES in os.environ
+        file.write_text(closed(file.read_text(), file.parent, Path(folder), both_families))
     _die_with_parent()
     os.execv(real, [real, *given])  # noqa: S606 - the binary of Ray's own package, or the operator's
 

@@ -68,6 +68,30 @@ def test_haproxy_takes_the_closed_configuration(theirs: str, folder: Path) -> No
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.parametrize(
+    ("written", "bound", "asked"),
+    [
+        ("127.0.0.1", "127.0.0.1:8123", "127.0.0.1:30000"),
+        ("localhost", "localhost:8123", "127.0.0.1:30000"),
+        ("10.0.0.7", "10.0.0.7:8123", "10.0.0.7:30000"),
+        ("::1", "[::1]:8123", "[::1]:30000"),
+        ("2001:db8::7", "[2001:db8::7]:8123", "[2001:db8::7]:30000"),
+        ("*", "*:8123", "127.0.0.1:30000"),
+    ],
+)
+def test_replicas_are_asked_where_they_listen(theirs: str, folder: Path, written: str, bound: str, asked: str) -> None:
+    ours = haproxy.closed(theirs.replace("bind 127.0.0.1:8123", f"bind {written}:8123"), folder, folder)
+
+    assert f"    bind {bound}\n" in ours
+    assert re.findall(r"^    server \S+ (\S+)", ours, re.MULTILINE) == [asked]
+
+
+def test_every_address_may_be_of_both_families(theirs: str, folder: Path) -> None:
+    every = theirs.replace("bind 127.0.0.1:8123", "bind *:8123")
+
+    assert "    bind :::8123 v4v6\n" in haproxy.closed(every, folder, folder, both_families=True)
+
+
 def test_a_configuration_that_is_not_known_is_not_started(theirs: str, folder: Path) -> None:
     changed = theirs.replace("bind *:", "bind 0.0.0.0:")
 

