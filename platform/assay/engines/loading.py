@@ -14,7 +14,7 @@ from assay import catalog
 from assay.cells import BY_DEFAULT, MissingValues, from_frame
 from assay.engines.cluster import prepare_data_context
 from assay.engines.pictures import SHOWN_ROWS, Pictures, check_paths, pictures_of
-from assay.engines.ray_faults import original
+from assay.engines.ray_faults import last_line, original
 from assay.engines.reading import Reading, as_reading, why_not
 from assay.errors import AssayError, DataFault
 from assay.parts import Source
@@ -128,9 +128,7 @@ def collect(dataset: Any, name: str) -> pa.Table:
         cause = original(error)
         if isinstance(cause, AssayError):
             raise cause from None
-        raise DataFault.at(
-            name, f"cannot be read ({str(cause).strip().splitlines()[-1][:300]})", "check the file"
-        ) from None
+        raise DataFault.at(name, f"cannot be read ({last_line(cause)})", "check the file") from None
     if not tables:
         raise DataFault.at(name, "has no rows", "give data with rows")
     return concatenated(tables, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from assay.errors import AssayError, ClusterFault
 
+ADVICE = ("To change retry attempts", "Failed to apply UDF transform")
 LONGEST = 300  # characters of a foreign message that are kept
 
 
@@ -51,5 +52,11 @@ def as_fault(error: BaseException, place: str, fix: str = "try again") -> AssayE
 
 def described(error: BaseException) -> str:
     """Return the class and the last line of a foreign error."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1][:LONGEST]}"
+    return f"{type(error).__name__}: {last_line(error)}"
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of a foreign error that Ray did not add as advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    own = [line for line in lines if not line.startswith(ADVICE)]
+    return (own or lines or [""])[-1][:LONGEST]
