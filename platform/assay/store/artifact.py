@@ -19,12 +19,13 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from assay import catalog
 from assay.errors import ArtifactFault, Fault, raise_all
 from assay.model import Model
 from assay.partial import Holds, Piece, piece_of, wanted
 from assay.spec import Strict
 from assay.store import files
-from assay.vocabulary import ColumnKind, Task
+from assay.vocabulary import ColumnKind, Shelf, Task
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -97,7 +98,7 @@ def pack(folder: Path, model: Model, extra: Mapping[str, bytes] | None = None) -
         format=FORMAT,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         python=platform.python_version(),
-        libraries=_versions(),
+        libraries=_versions(model),
         schema=_schema(model),
         files=listed,
     )
@@ -251,9 +252,11 @@ def _schema(model: Model) -> Schema:
     return Schema(kind=model.kind, columns=columns, label=label.name, task=label.task, classes=label.classes)
 
 
-def _versions() -> dict[str, str]:
+def _versions(model: Model) -> dict[str, str]:
+    """Return the versions of the libraries that a model of ours takes, and of those that its own members take."""
+    parts = [catalog.find(Shelf.ALGORITHMS, member.algorithm) for member in model.members]
     found = {}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *sorted({part.optional for part in parts if part.optional})):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
