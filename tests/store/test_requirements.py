@@ -23,7 +23,7 @@ def test_optional_libraries_are_required_by_the_models_that_use_them(
     fitted = catalog.make(Shelf.ALGORITHMS, algorithm).fit(batch, seed=0)
     made = replace(model, members=(Member("one", algorithm, {}, "codes", fitted),), combination=None)
     packed = artifact.pack(tmp_path / "model", made)
-    dressed = mlmodel.dressed({}, packed.manifest, packed.digest, "run")
+    dressed = mlmodel.dressed({artifact.MANIFEST: b"{}"}, packed.manifest, packed.digest, "run")
     lines = dressed["requirements.txt"].decode().splitlines()
     names = {line.partition("==")[0] for line in lines}
     assert f"assay=={metadata.version('assay')}" in lines
