@@ -256,7 +256,8 @@ def _versions(model: Model) -> dict[str, str]:
     """Return the versions of the libraries that a model of ours takes, and of those that its own members take."""
     parts = [catalog.find(Shelf.ALGORITHMS, member.algorithm) for member in model.members]
     found = {}
-    for name in (*LIBRARIES, *sorted({part.optional for part in parts if part.optional})):
+    own = sorted({part.optional for part in parts if part.optional})
+    for name in (*LIBRARIES, *(name for module in own for name in (module, f"{module}-cpu"))):  # two wheels of one
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
