@@ -351,7 +351,7 @@ def metadata(ref: ModelRef, model: Model, asks: Profile, framing: Framing | None
 def _input(column: ColumnProfile) -> Json:
     return {
         "name": column.name,
-        "datatype": DATATYPE[column.kind],
+        "datatype": "FP64" if column.centres else DATATYPE[column.kind],  # far from zero float32 has no digits left
         "shape": [-1, -1, column.shape[1]] if column.kind is ColumnKind.SERIES else [-1],
         "parameters": {"kind": column.kind.value, "nullable": column.kind not in CELL_AXES},
     }
