@@ -48,20 +48,23 @@ class Explaining:
             RequestFault, DataFault: it cannot be answered; 413 for too many rows or evaluations, 504 when it took long.
             NotServed: there is no such model or version.
         """
+        body = await body_of(request, self._desk)  # before it counts: a slow line must not keep others out
         if self._num_asked >= MAX_AT_A_TIME:
             raise overloaded()
         self._num_asked += 1
         try:
             async with asyncio.timeout(settings.REQUEST_TIMEOUT_S):
-                return await self._answer(request, name, version)
+                return await self._answer(request, body, name, version)
         except TimeoutError:
             text = f"no explanation within {settings.REQUEST_TIMEOUT_S:.0f} s; send fewer rows, or ask for fewer "
             raise RequestFault(HTTPStatus.GATEWAY_TIMEOUT, text + "`parameters.evaluations`") from None
         finally:
             self._num_asked -= 1
 
-    async def _answer(self, request: Request, name: str, version: str | None) -> tuple[Served, list[dict[str, Any]]]:
-        found = await asked(request, await body_of(request, self._desk), self._desk, name, version, _read)
+    async def _answer(
+        self, request: Request, body: bytes, name: str, version: str | None
+    ) -> tuple[Served, list[dict[str, Any]]]:
+        found = await asked(request, body, self._desk, name, version, _read)
         served, (wished, evaluations) = found.served, found.wish
         assert isinstance(found.batch, Batch), "rows to explain are converted as they are read"
         of = _class(served, wished)

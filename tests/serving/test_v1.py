@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -237,3 +239,24 @@ def test_rows_are_predicted_and_explained_over_http(http: httpx.Client, served: 
     assert found["contributions"][0]["column"] == "age"
     assert answer.headers["x-assay-version"] == version
     assert http.get("/v1/models/demo").json()["ready"]
+
+
+def test_slow_requests_for_explanations_refuse_no_other(open_app: Any, folders: dict[str, Path]) -> None:
+    app, ended = open_app(folders["number"]), asyncio.Event()
+    headers = {"content-type": "application/json", "content-length": "5000000"}
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await ended.wait()
+        yield b"}"
+
+    async def ask() -> int:
+        path = "/v1/models/m:explain"
+        slow = [asyncio.create_task(app.client.post(path, content=slowly(), headers=headers)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        answer = await app.client.post(path, json={"instances": [{"x0": 1, "x1": 0}]})
+        ended.set()
+        await asyncio.gather(*slow)
+        return int(answer.status_code)
+
+    assert app.runner.run(ask()) == 200
