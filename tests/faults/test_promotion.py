@@ -13,15 +13,14 @@ from pathlib import Path
 import pytest
 
 from assay.store import artifact
-from assay.store.registry import CHAMPION, Registry
+from assay.store.registry import CHALLENGER, CHAMPION, Registry
 from assay.store.releases import CANARY, Releases
 from assay.store.tracking import Tracking
-from assay.workflows.register import CHALLENGER
 from assay.workflows.retraining.retrain import conclude
 from measuring.simulated import Stream, model_of
 
 pytestmark = pytest.mark.faults
-NAME, NUM_WRITES = "clicks", 12  # four writes, each before, after, and before it is committed
+NAME, NUM_WRITES = "clicks", 15  # five writes, each before, after, and before it is committed
 KILLED = """
 import os, signal, sys
 from pathlib import Path

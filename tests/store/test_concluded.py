@@ -7,9 +7,8 @@ import re
 import pytest
 
 from assay.store.artifact import Artifact
-from assay.store.registry import Registry
+from assay.store.registry import CHALLENGER, Registry
 from assay.store.releases import Releases
-from assay.workflows.register import CHALLENGER
 from assay.workflows.retraining.retrain import conclude
 
 

@@ -11,7 +11,7 @@ from assay.engines.following import Problems
 from assay.errors import SpecFault
 from assay.model import Model
 from assay.store import artifact, files
-from assay.store.registry import FORMER_TAG, Registry
+from assay.store.registry import CHAMPION_TAG, FORMER_TAG, Registry
 from assay.store.releases import SHARE_TAG, Releases
 from assay.store.runs import Storage
 from assay.store.tracking import Tracking
@@ -132,7 +132,7 @@ def test_every_problem_is_reported_once_whatever_its_class() -> None:
 
 def test_a_server_that_starts_after_its_champion_was_deleted_takes_no_other(storage: Storage) -> None:
     client(storage).delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
-    with pytest.raises(SpecFault, match=r"model 'churn': has no champion any more.*assay promote churn VERSION"):
+    with pytest.raises(SpecFault, match=r"model 'churn': has no champion any more.*assay promote churn 1"):
         Production(storage, ["churn"])
     assert Production(storage, ["churn/2"]).releases()[0].champion.version == "2"
 
@@ -144,3 +144,44 @@ def test_a_storage_that_may_only_be_read_is_read(storage: Storage, monkeypatch: 
     monkeypatch.setattr(files, "may_write", lambda _: False)
     assert Production(storage, ["churn"]).releases()[0].champion.version == "1"
     assert not guard.exists()
+
+
+@pytest.mark.parametrize("deleted", ["alias", "version"])
+def test_after_a_champion_was_deleted_no_challenger_stands_for_the_name(storage: Storage, deleted: str) -> None:
+    mlflow = client(storage)
+    if deleted == "alias":
+        mlflow.delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
+    else:
+        mlflow.delete_model_version("churn", "1")  # type: ignore[attr-defined]
+    number = "1" if deleted == "alias" else "VERSION"
+    with pytest.raises(
+        SpecFault, match=rf"any more \(churn/1 was\)\. Fix: `assay promote churn {number}`, or .* churn/2"
+    ):
+        models.resolve("churn", storage)
+
+
+def test_a_challenger_alone_tells_that_there_was_a_champion(storage: Storage) -> None:
+    mlflow = client(storage)
+    Registry(Tracking(None, storage.root)).promote("churn", 2, "challenger")
+    mlflow.delete_registered_model_tag("churn", CHAMPION_TAG)  # type: ignore[attr-defined]  # of a store from before
+    mlflow.delete_model_version("churn", "1")  # type: ignore[attr-defined]
+    with pytest.raises(SpecFault, match="has no champion any more"):
+        Production(storage, ["churn"])
+
+
+def test_a_rollback_brings_back_a_champion_that_is_still_there(storage: Storage, tmp_path: Path) -> None:
+    registry, mlflow = Registry(Tracking(None, storage.root)), client(storage)
+    registry.register("churn", tmp_path / "packed", run_id="third", experiment="churn")
+    registry.promote("churn", 2)
+    registry.promote("churn", 3)
+    mlflow.delete_model_version("churn", "2")  # type: ignore[attr-defined]
+    mlflow.delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
+    assert registry.rollback("churn") == 1
+    assert registry.version("churn").number == 1
+
+
+def test_a_promotion_after_the_alias_was_deleted_can_be_rolled_back(storage: Storage) -> None:
+    registry = Registry(Tracking(None, storage.root))
+    client(storage).delete_registered_model_alias("churn", "champion")  # type: ignore[attr-defined]
+    registry.promote("churn", 2)
+    assert registry.rollback("churn") == 1

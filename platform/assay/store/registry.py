@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from assay.store.tracking import RUN_TAG, Tracking
 CHAMPION = "champion"
 DIGEST_TAG = "assay.digest"
 CHAMPION_TAG = "assay.champion"  # of a name: the version that was made the champion last
+CHALLENGER = "challenger"  # a version that did not take over: there was a champion then
 FORMER_TAG = "assay.former_champions"  # of a name: versions, oldest first; what a rollback goes back to
 
 
@@ -81,11 +82,12 @@ class Registry:
             SpecFault: there is no such model or version.
         """
         self.version(name, str(version))
-        former = self.champion(name)
+        champion = self.champion(name)
+        former = self._recorded(name) if champion is None else champion.number
         client = self.tracking.client()
         with self.tracking.told():
-            if alias == CHAMPION and former is not None and former.number != version:
-                numbers = [*self._former(name)[0], former.number]
+            if alias == CHAMPION and former not in (None, version):
+                numbers = [*self._former(name)[0], former]
                 client.set_registered_model_tag(name, FORMER_TAG, ",".join(map(str, numbers)))
             client.set_registered_model_alias(name, alias, str(version))
             if alias == CHAMPION:
@@ -97,7 +99,7 @@ class Registry:
         Raises:
             SpecFault: there is no model of this name, or no former champion.
         """
-        now = self.version(name)
+        known, now = {version.number for version in self.known(name)}, self.champion(name)
         former, unreadable = self._former(name)
         if unreadable:
             raise SpecFault.at(
@@ -105,7 +107,8 @@ class Registry:
                 f"holds {unreadable!r}, expected numbers of versions separated by commas",
                 f"name the version: `assay promote {name} VERSION`",
             )
-        while former and former[-1] == now.number:  # a promotion that was cut off between its two writes
+        # A promotion that was cut off between its writes; versions that were deleted since.
+        while former and (former[-1] not in known or (now is not None and former[-1] == now.number)):
             former.pop()
         if not former:
             raise SpecFault.at(
@@ -114,6 +117,7 @@ class Registry:
         client = self.tracking.client()
         with self.tracking.told():
             client.set_registered_model_alias(name, CHAMPION, str(former[-1]))
+            client.set_registered_model_tag(name, CHAMPION_TAG, str(former[-1]))
             client.set_registered_model_tag(name, FORMER_TAG, ",".join(map(str, former[:-1])))
         return former[-1]
 
@@ -157,13 +161,33 @@ class Registry:
         return {name: self.versions(name) for name in names}
 
     def version(self, name: str, which: str | None = None) -> Version:
-        """Return one version by number or alias; the champion, or else the latest, when not said which.
+        """Return one version by number or alias; by default the champion, or the latest if there never was one.
 
         Raises:
-            SpecFault: there is no such model, version or alias.
+            SpecFault: there is no such model, version or alias, or the champion was deleted.
         """
-        known = self.versions(name)
-        if not known:
+        known = self.known(name)
+        for version in known:
+            if which in (str(version.number), *version.aliases) or (which is None and CHAMPION in version.aliases):
+                return version
+        if which is None:
+            self._check_never_promoted(name, known)
+            return known[-1]
+        words = [str(version.number) for version in known] + [alias for one in known for alias in one.aliases]
+        raise SpecFault.at(
+            f"model '{name}'",
+            f"has no version or alias '{which}'",
+            f"{did_you_mean(which, words)} (`assay models` lists them)",
+        )
+
+    def known(self, name: str) -> list[Version]:
+        """Return all versions of a name, oldest first.
+
+        Raises:
+            SpecFault: there are none.
+        """
+        found = self.versions(name)
+        if not found:
             names = list(self.models())
             fix = (
                 f"{did_you_mean(name, names)} (`assay models` lists them)"
@@ -171,17 +195,28 @@ class Registry:
                 else "train one with `assay run FILE`"
             )
             raise SpecFault.at(f"model '{name}'", f"is not registered in {self.tracking.shown}", fix)
-        for version in known:
-            if which in (str(version.number), *version.aliases):
-                return version
-        if which is None:
-            return next((version for version in known if CHAMPION in version.aliases), known[-1])
-        words = [str(version.number) for version in known] + [alias for one in known for alias in one.aliases]
+        return found
+
+    def _check_never_promoted(self, name: str, known: Sequence[Version]) -> None:
+        """Return where no version of a name was its champion yet: then the latest stands for the name.
+
+        Raises:
+            SpecFault: one was; the latest is a version that nobody promoted.
+        """
+        was, former = self._recorded(name), self._former(name)
+        if was is None and former == ([], "") and not any(CHALLENGER in version.aliases for version in known):
+            return
+        number = was if was in [version.number for version in known] else "VERSION"
         raise SpecFault.at(
             f"model '{name}'",
-            f"has no version or alias '{which}'",
-            f"{did_you_mean(which, words)} (`assay models` lists them)",
+            "has no champion any more" + ("" if was is None else f" ({name}/{was} was)"),
+            f"`assay promote {name} {number}`, or name a version, such as {known[-1]} (`assay models` lists them)",
         )
+
+    def _recorded(self, name: str) -> int | None:
+        """Return the version that was promoted last, whatever became of it since; None where nobody knows."""
+        text = (self.tag(name, CHAMPION_TAG) or "").strip()
+        return int(text) if text.isdecimal() else None
 
     def artifact_path(self, name: str, which: str | None = None) -> Path:
         """Return the artifact of a version as a local folder; from a server it is fetched once.

@@ -150,7 +150,7 @@ class Releases:
             SpecFault: there is no such version, or it is the champion.
         """
         if version is None:
-            self.registry.version(name)
+            self.registry.known(name)
             self.registry.withdraw(name, SHADOW)
             return
         self._beside_champion(name, version, "a shadow")

@@ -10,12 +10,10 @@ from assay.engines.generations import Tell
 from assay.errors import ClusterFault
 from assay.parts import Json, Metric
 from assay.spec import Experiment
-from assay.store.registry import CHAMPION, Registry
+from assay.store.registry import CHALLENGER, CHAMPION, Registry
 from assay.store.runs import Run
 from assay.store.tracking import Tracking, TrialRecord
 from assay.vocabulary import EntryKind, Shelf
-
-CHALLENGER = "challenger"
 
 
 def register(experiment: Experiment, run: Run, tracking: Tracking, result: Json, tell: Tell) -> str | None:
@@ -113,5 +111,8 @@ def why_not_better(champion: Mapping[str, str], challenger: Mapping[str, str]) -
         if champion.get(tag) != challenger[tag]:
             return f"the champion was judged on {word}; compare with `assay evaluate`, then `assay promote`"
     metric: Metric = catalog.make(Shelf.METRICS, challenger["assay.metric"])
-    old, new = float(champion["assay.score"]), float(challenger["assay.score"])
+    try:
+        old, new = float(champion["assay.score"]), float(challenger["assay.score"])
+    except (KeyError, ValueError):
+        return "the champion's tag assay.score holds no score; compare with `assay evaluate`, then `assay promote`"
     return "" if metric.gain(new) > metric.gain(old) else f"the champion scores {old:.5f}, this version {new:.5f}"

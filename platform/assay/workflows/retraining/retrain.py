@@ -23,14 +23,13 @@ from assay.spec import Experiment
 from assay.spec.retraining import RetrainSpec
 from assay.spec.wording import setting_fault
 from assay.store import artifact
-from assay.store.registry import CHAMPION, Registry, Version
+from assay.store.registry import CHALLENGER, CHAMPION, Registry, Version
 from assay.store.releases import Releases
 from assay.store.retrainings import ASKED, GATHERED, OUTCOME, RUN, VERDICT, Retraining, Retrainings
 from assay.store.runs import Run
 from assay.workflows import models, run
 from assay.workflows.long_series import spec_of
 from assay.workflows.ready import slots
-from assay.workflows.register import CHALLENGER
 from assay.workflows.retraining.division import Gathered, classes_of
 from assay.workflows.retraining.given import Given, given_rows, look_for_rows
 from assay.workflows.retraining.judging import verdict
