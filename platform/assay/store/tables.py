@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -57,6 +59,7 @@ def write(out: Path, tables: Iterable[pa.Table]) -> int:
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         for table in tables:
+            table = _with_plain_times(table) if out.suffix == ".csv" else table
             writer = writer or WRITERS[out.suffix](str(temporary), table.schema)
             writer.write_table(table)
             written += table.num_rows
@@ -70,3 +73,23 @@ def write(out: Path, tables: Iterable[pa.Table]) -> int:
     finally:
         temporary.unlink(missing_ok=True)
     return written
+
+
+def _with_plain_times(table: pa.Table) -> pa.Table:
+    """Return a table whose times are text as people write it: in their zone, without a fraction that is nothing.
+
+    Example:
+        >>> from datetime import datetime
+        >>> at = pa.array([datetime(2024, 5, 1, 12)], pa.timestamp("us")).cast(pa.timestamp("us", "Europe/Berlin"))
+        >>> _with_plain_times(pa.table({"at": at}))["at"].to_pylist()
+        ['2024-05-01 14:00:00+02:00']
+    """
+    for place, field in enumerate(table.schema):
+        if not pa.types.is_timestamp(field.type):
+            continue
+        column, zone = table.column(place), field.type.tz
+        with suppress(pa.ArrowInvalid):  # there are fractions of seconds
+            column = column.cast(pa.timestamp("s", zone))
+        text = pc.strftime(column, "%Y-%m-%d %H:%M:%S" + ("%z" if zone else ""))
+        table = table.set_column(place, field.name, pc.replace_substring_regex(text, r"([+-]\d\d)(\d\d)$", r"\1:\2"))
+    return table
