@@ -13,7 +13,7 @@ import pytest
 
 from assay.cli import main
 
-KINDS = ["table", "image", "series", "forecast"]  # a text without a word is answered, and needs no such care
+KINDS = ["image", "series", "forecast"]  # a text without a word is answered, and needs no such care
 
 
 @pytest.fixture
