@@ -161,3 +161,9 @@ def test_what_init_writes_is_planned_without_a_fault_and_with_the_same_warnings(
     with listening(heard.append):
         found, _ = init(tmp_path, classes(30), "y")
     assert planned(Experiment.model_validate(found))["warnings"] == heard
+
+
+@pytest.mark.parametrize(("offset", "spread"), [(0.0, 1e-9), (1.7e9, 100.0)])
+def test_features_far_from_one_are_told_apart(tmp_path: Path, offset: float, spread: float) -> None:
+    frame = pd.DataFrame({"x": offset + spread * DRAW.normal(size=60), "y": np.tile(["a", "b"], 30)})
+    assert plan(tmp_path, frame)["train_rows"] == 48

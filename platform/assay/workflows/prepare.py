@@ -32,7 +32,7 @@ from assay.workflows.imbalance import weighted
 from assay.workflows.long_series import whole_series
 from assay.workflows.wordless import with_words
 
-ROUNDING = 1e-6  # of float32
+ROUNDING = 4.0  # of the last bit, that sums of equal numbers may differ by
 REHEARSAL_ROWS = 256  # enough for every step to say which columns it makes
 
 
@@ -326,7 +326,7 @@ def _all_alike(x_NF: np.ndarray) -> bool:
     for every in (max(1, len(x_NF) // REHEARSAL_ROWS), 1):
         x_nF = np.nan_to_num(x_NF[::every], nan=np.inf)
         low_F, high_F = x_nF.min(axis=0, initial=np.inf), x_nF.max(axis=0, initial=-np.inf)
-        if (high_F > low_F + ROUNDING * np.maximum(np.abs(low_F), 1.0)).any():
+        if (high_F > low_F + ROUNDING * np.finfo(x_nF.dtype).eps * np.abs(low_F)).any():
             return False
     return True
 
