@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
 
+from assay.cli import main
 from assay.engines import cluster
 
 cluster.set_environment()  # before anything imports Ray
@@ -21,6 +23,22 @@ def ray_cluster() -> Iterator[None]:
     cluster.connect(None, 4)
     yield
     cluster.disconnect()
+
+
+@pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `assay` with some words in this process; returns its exit code, its data and its talk."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["assay", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Sorted:
+class CheckedRows:
     """The rows of a request that can be read, and those that cannot."""
 
     on_error: OnError
@@ -96,18 +96,18 @@ def on_error_of(request: Request) -> OnError:
     return OnError(text)
 
 
-def sorted_rows(sent: Sent, served: Served, on_error: OnError) -> Sorted:
+def checked_rows(sent: Sent, served: Served, on_error: OnError) -> CheckedRows:
     """Find the rows that cannot be read.
 
     Raises:
         DataFault: a column is missing, or no row can be read.
     """
     if on_error is OnError.FAIL:
-        return Sorted(on_error, sent.num_rows, np.arange(sent.num_rows))
+        return CheckedRows(on_error, sent.num_rows, np.arange(sent.num_rows))
     framing = served.framing
     if framing is None:
         bad = find_bad_rows(sent.num_rows, lambda places: served.rows(sent.table(places)))
-        return Sorted(on_error, sent.num_rows, good_places(sent.num_rows, bad), tuple(bad))
+        return CheckedRows(on_error, sent.num_rows, good_places(sent.num_rows, bad), tuple(bad))
     groups = _groups(sent, framing.series)
 
     def rows_of(places: np.ndarray) -> np.ndarray:
@@ -117,7 +117,7 @@ def sorted_rows(sent: Sent, served: Served, on_error: OnError) -> Sorted:
     good, first = rows_of(good_places(len(groups), bad)), [int(groups[one.row][0]) for one in bad]
     known: Mapping[str, Any] = {name: [str(_at(sent.columns[name], row)) for row in first] for name in framing.series}
     named = tuple(BadRow(row, one.reason) for row, one in zip(first, bad, strict=True))
-    return Sorted(on_error, sent.num_rows, good, named, pa.table(known))
+    return CheckedRows(on_error, sent.num_rows, good, named, pa.table(known))
 
 
 def _groups(sent: Sent, names: Sequence[str]) -> list[np.ndarray]:

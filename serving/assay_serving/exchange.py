@@ -40,7 +40,7 @@ class Exchanged(Generic[Wish]):
 
     answer: Answered
     wish: Wish
-    rows: bad_rows.Sorted
+    rows: bad_rows.CheckedRows
     told: pa.Table | None  # the columns of a forecast, with series that could not be read where these are null
 
 
@@ -75,7 +75,7 @@ async def _answered(
     answer = Answered(served, found.table, vote.prediction_NK, told, id_of(request), found.batch, vote.turnout)
     for watch in desk.watching:
         watch(answer)
-    return Exchanged(answer, found.wish, found.sorted, found.sorted.with_series(told))
+    return Exchanged(answer, found.wish, found.checked, found.checked.with_series(told))
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Asked(Generic[Wish]):
     wish: Wish
     batch: Rows  # to predict
     framed: Framed | None  # what turns the numbers of a forecast back
-    sorted: bad_rows.Sorted
+    checked: bad_rows.CheckedRows
 
 
 async def asked(
@@ -115,11 +115,11 @@ async def asked(
 
     def read_rows() -> Asked[Wish]:
         sent, wish = read(body, served)
-        sorted_rows = bad_rows.sorted_rows(sent, served, on_error)
-        table = sent.table(sorted_rows.good if sorted_rows.bad else None)
+        checked_rows = bad_rows.checked_rows(sent, served, on_error)
+        table = sent.table(checked_rows.good if checked_rows.bad else None)
         if as_sent and served.framing is None and len(body) <= settings.INLINE_BODY_BYTES:
-            return Asked(served, table, wish, table, None, sorted_rows)
-        return Asked(served, table, wish, *served.rows(table), sorted_rows)
+            return Asked(served, table, wish, table, None, checked_rows)
+        return Asked(served, table, wish, *served.rows(table), checked_rows)
 
     return await off_loop(read_rows, len(body))
 

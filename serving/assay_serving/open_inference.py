@@ -31,7 +31,7 @@ from assay.profile import ColumnProfile, Profile
 from assay.vocabulary import ColumnKind
 from assay_serving import binary_tensors, bodies, rows
 from assay_serving.faults import bad_request
-from assay_serving.rows import Cells, Sent
+from assay_serving.rows import Elements, Sent
 from assay_serving.settings import ModelRef
 
 Whole = Literal["INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
@@ -180,15 +180,15 @@ def to_rows(request: InferRequest, profile: Profile) -> Sent:
     rows.check_count(first.shape[0])
     tensors = {tensor.name: tensor for tensor in request.inputs if tensor.name in known}
     pairs = zip(request.inputs, flat, strict=True)
-    columns = {one.name: Cells(data, prod(one.shape[1:])) for one, data in pairs if one.name in known}
+    columns = {one.name: Elements(data, prod(one.shape[1:])) for one, data in pairs if one.name in known}
 
-    def to_arrays(columns: Mapping[str, Cells]) -> rows.Arrays:
+    def to_arrays(columns: Mapping[str, Elements]) -> rows.Arrays:
         return {name: _column(tensors[name], cells, known[name]) for name, cells in columns.items()}
 
     return Sent(first.shape[0], columns, profile, to_arrays)
 
 
-def _column(tensor: Tensor, cells: Cells, kind: ColumnKind) -> pa.Array | Fault:
+def _column(tensor: Tensor, cells: Elements, kind: ColumnKind) -> pa.Array | Fault:
     found = _declared(tensor.name, tensor.datatype, cells.data)
     return _cells(found, [len(cells.data) // cells.size, *tensor.shape[1:]], kind)
 
@@ -212,9 +212,9 @@ def _matrix(tensor: Tensor, flat: Sequence[Any], profile: Profile) -> Sent:
         )
     num_rows, width = tensor.shape
     rows.check_count(num_rows)
-    columns = {name: Cells(flat[at::width]) for at, name in enumerate(rows.names_for(width, profile))}
+    columns = {name: Elements(flat[at::width]) for at, name in enumerate(rows.names_for(width, profile))}
 
-    def to_arrays(columns: Mapping[str, Cells]) -> rows.Arrays:
+    def to_arrays(columns: Mapping[str, Elements]) -> rows.Arrays:
         return {name: _declared(name, tensor.datatype, cells.data) for name, cells in columns.items()}
 
     return Sent(num_rows, columns, profile, to_arrays)

@@ -41,7 +41,7 @@ NESTED = {ColumnKind.IMAGE, ColumnKind.SERIES}
 
 
 @dataclass(frozen=True)
-class Cells:
+class Elements:
     """The elements of a column one after another, `size` of them for each row."""
 
     data: Sequence[Any]
@@ -51,9 +51,9 @@ class Cells:
         """Return the first element of a row."""
         return self.data[row * self.size]
 
-    def taken(self, places: Sequence[int]) -> Cells:
+    def taken(self, places: Sequence[int]) -> Elements:
         """Return the elements of some rows."""
-        return Cells(
+        return Elements(
             [value for row in places for value in self.data[row * self.size : (row + 1) * self.size]], self.size
         )
 
@@ -63,7 +63,7 @@ class Sent:
     """The rows of a request as they were sent, by column, before anything is said of their values."""
 
     num_rows: int
-    columns: Mapping[str, Any]  # one item a row: sequences, Arrow arrays or `Cells`
+    columns: Mapping[str, Any]  # one item a row: sequences, Arrow arrays or `Elements`
     profile: Profile  # of the columns that are asked for
     to_arrays: Callable[[Mapping[str, Any]], Arrays]
 
@@ -82,7 +82,7 @@ class Sent:
 def _taken(values: Any, places: np.ndarray) -> Any:
     if isinstance(values, pa.Array):
         return values.take(pa.array(places))
-    if isinstance(values, Cells):
+    if isinstance(values, Elements):
         return values.taken(places.tolist())
     return [values[place] for place in places.tolist()]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import assay
-from assay.cli import main
 from assay.errors import DataFault, SpecFault
 from assay.model import Model
 from assay.store import artifact
@@ -44,17 +43,9 @@ def file(people: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def verb(command_line: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
     """Return a function that runs `assay explain`, and returns its exit code and what it printed."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["assay", "explain", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return run
+    return partial(command_line, "explain")
 
 
 def test_people_see_a_table_for_each_row(verb: Any, folder: Path, file: Path) -> None:

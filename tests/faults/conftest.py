@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from assay.cli import main
 
 NUM_ROWS = 80
 Columns = dict[str, list[object]]
@@ -32,19 +29,13 @@ class Said:
 
 
 @pytest.fixture
-def assay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Said]:
+def assay(
+    monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> Callable[..., Said]:
     """Return a function that runs a verb in `tmp_path`, where the storage is too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ASSAY_STORAGE", str(tmp_path / "storage"))
-
-    def run(*words: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["assay", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr()
-        return Said(int(ended.value.code or 0), told.out, told.err)
-
-    return run
+    return lambda *words: Said(*command_line(*words))
 
 
 @pytest.fixture

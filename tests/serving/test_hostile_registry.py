@@ -190,7 +190,10 @@ async def survive(world: World, row: dict[str, Any], num_edits: int) -> int:
             assert world.served == "1"
             assert not world.reported
             allowed.intersection_update({"1"})
-            await asyncio.sleep(0.005)
+            wanted = answered + NUM_CLIENTS
+            while answered < wanted:  # so that each state of the server is asked
+                await asyncio.sleep(0)
+                assert not [client.exception() for client in clients if client.done()]
     stop.set()
     await asyncio.gather(*clients)
     return answered

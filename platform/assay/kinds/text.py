@@ -35,7 +35,8 @@ class Text(Tabular):
 
     def claims(self, table: pa.Table, label: str) -> bool:
         num_texts = 0
-        for name in table.column_names:  # one by one: of thousands of columns the first few say that it is a table
+        names = [name for name in table.column_names if name != label]
+        for name in names:  # one by one: of thousands of columns the first few say that it is a table
             summaries = self.summarise(table.select([name]), np.arange(table.num_rows), seed=0)
             for column in self.columns(summaries, label, {}):
                 num_texts += not column.dropped

@@ -61,6 +61,12 @@ class Classes:
         return (below.partition("/")[0], below) if "/" in below else (None, below)
 
 
+def _roots(paths: Sequence[str]) -> list[str]:
+    """Return the paths that are folders, as their files are found below them."""
+    expanded = [os.path.expanduser(path) for path in paths]
+    return [path for path in expanded if REMOTE in path or os.path.isdir(path)]
+
+
 def _bare(path: str) -> str:
     """Return a path as Ray Data names it: without the scheme of its URI, and without a slash at its end."""
     return path.partition(REMOTE)[2].rstrip("/") if REMOTE in path else path.rstrip("/")
@@ -99,7 +105,7 @@ class Images(Source):
         found = ray.data.read_binary_files(
             files, include_paths=True, file_extensions=None, override_num_blocks=-(-len(files) // BLOCK_FILES)
         )
-        roots = everywhere([path for path in paths if REMOTE in path or os.path.isdir(path)])
+        roots = everywhere(_roots(paths))
         classes = Classes.of(files, roots)
         return found.map_batches(self._rows, batch_format="pyarrow", batch_size=None, fn_kwargs={"classes": classes})
 
@@ -110,8 +116,7 @@ class Images(Source):
         for file in (chosen := files[::every]):
             with open_stream(file) as stream:
                 content.append(stream.read())
-        roots = [path for path in paths if REMOTE in path or os.path.isdir(path)]
-        classes = Classes.of(files, roots)
+        classes = Classes.of(files, _roots(paths))
         return self._rows(pa.table({"bytes": pa.array(content, pa.binary()), "path": chosen}), classes=classes)
 
     def _files(self, paths: Sequence[str]) -> list[str]:

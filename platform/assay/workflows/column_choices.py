@@ -14,7 +14,7 @@ from assay.vocabulary import ColumnKind, Task
 
 
 @dataclass(frozen=True)
-class Decision:
+class KeyChoice:
     """A key of the experiment file as a path, its value, and the reason with its count."""
 
     path: tuple[str, ...]
@@ -27,7 +27,7 @@ def column_choices(
     label: str,
     task: Task | None = None,
     missing: MissingValues = BY_DEFAULT,
-) -> Iterator[Decision]:
+) -> Iterator[KeyChoice]:
     """Yield what to write so that columns are read as what nearly all their values are; the label first.
 
     Columns that the experiment declares already are told by `missing.columns`.
@@ -36,16 +36,18 @@ def column_choices(
     for name, summary in summaries.items():
         advised = advice(summary, missing.rules(name)) if name != label and name not in missing.columns else None
         if advised is not None and advised.keys:
-            yield Decision(("columns", name), dict(advised.keys), advised.found)
+            yield KeyChoice(("columns", name), dict(advised.keys), advised.found)
 
 
-def _label_choices(label: str, summary: ColumnSummary, task: Task | None, missing: MissingValues) -> Iterator[Decision]:
+def _label_choices(
+    label: str, summary: ColumnSummary, task: Task | None, missing: MissingValues
+) -> Iterator[KeyChoice]:
     if task not in (None, Task.REGRESSION) or label in missing.columns:
         return
     advised = advice(summary, missing.rules(label))
     if advised is not None and advised.keys.get("kind") == ColumnKind.NUMERIC:
-        yield Decision(("task",), Task.REGRESSION.value, advised.found)
-        yield Decision(("columns", label), dict(advised.keys), advised.found)
+        yield KeyChoice(("task",), Task.REGRESSION.value, advised.found)
+        yield KeyChoice(("columns", label), dict(advised.keys), advised.found)
         return
     seen = without_missing(summary, task, missing.rules(label))
     few = seen.num_distinct <= MAX_NUMBERED_CLASSES and "seconds" not in seen.stored
@@ -53,7 +55,7 @@ def _label_choices(label: str, summary: ColumnSummary, task: Task | None, missin
         largest = max(seen.counts, key=float)
         found = f"{len(seen.counts)} different whole numbers, the largest, {largest}, in {seen.counts[largest]} rows"
         found += ": counts or scores rather than classes; write `task: multiclass` if they are names"
-        yield Decision(("task",), Task.REGRESSION.value, found)
+        yield KeyChoice(("task",), Task.REGRESSION.value, found)
 
 
 def words_as_classes(summary: ColumnSummary, classes: tuple[str, ...]) -> str:

@@ -43,10 +43,13 @@ def folds_of(
     class_N = _classes(train, profile)
     needed = "a forecast of a whole horizon" if experiment.forecast is not None else "rows"
     first: Folds | None = None
-    for number in made:
+
+    def of(number: int) -> Folds:
         folds = divide(split, row_N, guide_N, number, repeats, experiment.seed)
-        if unscored_N is not None:
-            folds = _without(folds, unscored_N)
+        return folds if unscored_N is None else _without(folds, unscored_N)
+
+    for number in made:
+        folds = of(number)
         if _num_empty(folds):
             continue
         if class_N is None or not _num_one_class(folds, class_N):
@@ -56,13 +59,11 @@ def folds_of(
     if first is not None:  # some are judged on one class whatever their number
         _tell(first.per_repeat, usual, needed)
         return first
-    fewer = [
-        number for number in range(usual - 1, 0, -1) if not _num_empty(divide(split, row_N, guide_N, number, 1, 0))
-    ]
+    fewer = next((number for number in range(usual - 1, 0, -1) if not _num_empty(of(number))), None)
     raise DataFault.at(
         "split.folds",
-        f"{usual} folds of {len(row_N):,} training rows leave {_num_empty(folds)} empty",
-        (f"write `split: {{folds: {fewer[0]}}}`, " if fewer else "")
+        f"{usual} folds of {len(row_N):,} training rows leave {_num_empty(of(usual))} empty",
+        ("" if fewer is None else f"write `split: {{folds: {fewer}}}`, ")
         + "give more rows, "
         + ("longer series" if experiment.forecast else "groups or times"),
     )

@@ -27,9 +27,9 @@ def copies_of_label(table: pa.Table, profile: Profile) -> list[str]:
         return []
     batch = catalog.make(Shelf.KINDS, "tabular").to_batch(sample, profile)
     tells = _tells_class if profile.label.classes else _tells_number
-    fix = "if it is not known when you predict, write `columns: {{{}: {{drop: true}}}}`"
     return [
-        f"column '{name}' {found} of '{profile.label.name}': does it copy the label? {fix.format(_plain(name))}"
+        f"column '{name}' {found} '{profile.label.name}'. It may copy the label: if it is not known when you predict, "
+        f"write `columns: {{{_plain(name)}: {{drop: true}}}}`"
         for name, values in _values(batch.columns, profile)
         if (found := tells(values, batch.label_N))
     ]
@@ -58,7 +58,7 @@ def _tells_class(value_N: np.ndarray, label_N: np.ndarray) -> str:
     count_LK = np.zeros((len(level_n), label_N.max() + 1), np.int64)
     np.add.at(count_LK, (code_N.reshape(-1), label_N), 1)
     share = count_LK.max(axis=1).sum() / num_rows
-    told = f"has {len(level_n)} values, each of which goes with one class in {share:.1%} of the rows"
+    told = f"has {len(level_n)} different values, and in {share:.1%} of the rows each goes with one class of"
     return told if share >= PURE else ""
 
 
@@ -68,14 +68,14 @@ def _tells_by_threshold(value_N: np.ndarray, label_N: np.ndarray) -> str:
     sorted_N = label_N[order_N]
     border_n = np.flatnonzero(np.diff(sorted_N)) + 1
     if len(border_n) + 1 == len(np.unique(label_N)) and not np.isnan(value_N).any():
-        return "has ranges of numbers, each of which goes with one class"
+        return "has ranges of numbers, each of which goes with one class of"
     if label_N.max() != 1:
         return ""
     before_N = np.cumsum(sorted_N)  # rows of class 1 at or below each place
     below_N = np.arange(1, len(sorted_N) + 1)
     right_N = (below_N - before_N) + (before_N[-1] - before_N)
     share = max(right_N.max(), (len(sorted_N) - right_N).max()) / len(sorted_N)
-    return f"tells the class by one threshold in {share:.1%} of the rows" if share >= PURE else ""
+    return f"has one threshold that tells in {share:.1%} of the rows the class of" if share >= PURE else ""
 
 
 def _tells_number(value_N: np.ndarray, label_N: np.ndarray) -> str:
@@ -86,5 +86,5 @@ def _tells_number(value_N: np.ndarray, label_N: np.ndarray) -> str:
     if len(np.unique(value_n)) * 2 < len(np.unique(label_n)) or not value_n.std() or not label_n.std():
         return ""
     if abs(np.corrcoef(value_n, label_n)[0, 1]) >= ALIKE:
-        return "is a multiple, but for a shift and rounding,"
+        return "is, but for a factor and a shift, the same as"
     return ""

@@ -25,7 +25,7 @@ from assay.spec import Experiment, preset_names
 from assay.spec.rendering import to_yaml
 from assay.vocabulary import Shelf
 from assay.workflows import choices
-from assay.workflows.column_choices import Decision, column_choices, words_as_classes
+from assay.workflows.column_choices import KeyChoice, column_choices, words_as_classes
 from assay.workflows.long_series import whole_series
 from assay.workflows.networks import check_gpus
 from assay.workflows.prepare import check_columns, divided, not_images
@@ -100,7 +100,7 @@ def initial(data: list[str], label: str, declared: str | None = None, preset: st
     return name, to_yaml(plain) + _reasons(reasons) + warned + _remarks(profile)
 
 
-def _write_down(plain: Json, decisions: Iterable[Decision]) -> list[str]:
+def _write_down(plain: Json, decisions: Iterable[KeyChoice]) -> list[str]:
     """Write decisions into the plain data of an experiment file, and return their reasons."""
     reasons = []
     for choice in decisions:

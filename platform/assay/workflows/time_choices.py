@@ -14,7 +14,7 @@ from assay.errors import AssayError
 from assay.forecasting.clock import Clock
 from assay.forecasting.series import series_codes
 from assay.forecasting.written import Times, read_times
-from assay.workflows.column_choices import Decision
+from assay.workflows.column_choices import KeyChoice
 
 HORIZONS = {"hours": 24, "days": 14, "open days": 10, "weeks": 8, "months": 12, "quarters": 4}
 FEWEST_TIMES = 20
@@ -25,7 +25,7 @@ MOST_IDS = 2  # columns that tell series apart
 PARTS_OF_TIME = ("year", "month", "day", "hour", "minute")
 
 
-def time_choices(table: pa.Table, label: str) -> list[Decision]:
+def time_choices(table: pa.Table, label: str) -> list[KeyChoice]:
     """Return what to write for rows in order of time; nothing where no column orders them.
 
     A forecast is proposed where a number is all there is beside a time and the columns that tell series apart.
@@ -49,8 +49,8 @@ def time_choices(table: pa.Table, label: str) -> list[Decision]:
     return []
 
 
-def _newest(name: str, found: str) -> Decision:
-    return Decision(("data", "time"), name, f"{found}: models are judged on the newest, as they will be used")
+def _newest(name: str, found: str) -> KeyChoice:
+    return KeyChoice(("data", "time"), name, f"{found}: models are judged on the newest, as they will be used")
 
 
 def _times(column: pa.ChunkedArray) -> Times | None:
@@ -97,7 +97,7 @@ def _parts_in_order(table: pa.Table, names: Sequence[str]) -> list[str]:
     return parts if (np.diff(number_N) >= 0).all() and not np.isnan(number_N).any() else []
 
 
-def _forecast(table: pa.Table, label: str, time: str, ids: Sequence[str]) -> list[Decision] | None:
+def _forecast(table: pa.Table, label: str, time: str, ids: Sequence[str]) -> list[KeyChoice] | None:
     """Return the decision for a forecast; None where columns are no ids, or times are not at steps."""
     if len(ids) > MOST_IDS or any(stored(table.column(name)).type == "other" for name in ids):
         return None
@@ -124,8 +124,8 @@ def _forecast(table: pa.Table, label: str, time: str, ids: Sequence[str]) -> lis
             rest = f", and {' and '.join(repr(name) for name in ids)} to tell series apart" if ids else ""
             found = f"'{label}' is all there is beside times in steps of {clock.said}{rest}"
             return [
-                Decision(("data", "time"), time, f"'{time}' holds the times"),
-                Decision(("forecast",), spec, f"{found}: its next {horizon} values are forecast"),
+                KeyChoice(("data", "time"), time, f"'{time}' holds the times"),
+                KeyChoice(("forecast",), spec, f"{found}: its next {horizon} values are forecast"),
             ]
     return None
 

@@ -44,7 +44,7 @@ def test_every_entry_point_gives_the_same_bits(
 ) -> None:
     home = tmp_path_factory.mktemp("same")
 
-    @settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(drawn=tables())
     def answers(drawn: Drawn) -> None:
         check(drawn, open_app, home, from_csv=from_csv)
@@ -60,7 +60,7 @@ def test_every_entry_point_gives_the_same_bits_for_a_thousand_tables(
 ) -> None:
     home = tmp_path_factory.mktemp("same")
 
-    @settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
     @given(drawn=tables())
     def answers(drawn: Drawn) -> None:
         check(drawn, open_app, home, from_csv=from_csv)
